@@ -1,0 +1,1 @@
+"""What judges: one module for each kind of model, each with a `load(folder) -> Model`."""

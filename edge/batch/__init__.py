@@ -1,0 +1,1 @@
+"""`edge-batch`: a directory of recordings to a submission."""

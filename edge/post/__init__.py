@@ -1,0 +1,1 @@
+"""What refines predictions: one module for each post-processor."""

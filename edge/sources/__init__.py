@@ -1,0 +1,1 @@
+"""Where sound comes in: one module for each kind of source."""

@@ -1,0 +1,137 @@
+"""YAML into typed, frozen structures, with errors that name the line."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import yaml
+
+from edge.errors import ConfigError, EdgeError
+
+T = TypeVar("T")
+
+
+def read(path: Path, kind: type[T], *, error: type[EdgeError] = ConfigError) -> T:
+    """Read a YAML file as a `kind` (a msgspec Struct).
+
+    Unknown and repeated keys, wrong types and values out of range are errors.
+
+    Args:
+        path: The file.
+        kind: What it must hold.
+        error: The class to raise.
+
+    Raises:
+        EdgeError: `error`, naming the file, line, key and what would be right.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as reason:
+        raise error(f"{path}: is not UTF-8 text: {reason}", remedy="save it as UTF-8") from None
+    except OSError as reason:
+        raise error(
+            f"{path}: cannot be read: {reason.strerror}", remedy="check the path and its permissions"
+        ) from None
+    return parse(text, kind, name=str(path), error=error)
+
+
+def parse(text: str, kind: type[T], *, name: str, error: type[EdgeError] = ConfigError) -> T:
+    """Read YAML text as a `kind`; `name` stands for the file in messages."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        data = loader.construct_document(node) if node is not None else None
+    except yaml.MarkedYAMLError as reason:
+        mark = reason.problem_mark
+        line = mark.line + 1 if mark else 1
+        raise error(
+            f"{name}:{line}: is not valid YAML: {reason.problem}",
+            remedy="mend that line; indentation is by spaces, and text with a colon needs quotes",
+        ) from None
+    except yaml.YAMLError as reason:
+        raise error(f"{name}: is not valid YAML: {reason}", remedy="mend or replace it") from None
+    finally:
+        loader.dispose()
+    if node is None:
+        raise error(f"{name}: is empty", remedy="write the keys it must hold, or restore it")
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as reason:
+        message, _, location = str(reason).partition(" - at `")
+        key = location.rstrip("`").removeprefix("$").removeprefix(".")
+        unknown = message.removeprefix("Object contains unknown field `")
+        if unknown != message:
+            key = ".".join(filter(None, [key.removesuffix("`"), unknown.rstrip("`")]))
+            message = "unknown key"
+        raise error(
+            f"{name}:{_line_of(node, key)}: {key or 'the whole file'}: {message}",
+            remedy=_remedy(message, key, kind),
+        ) from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is given twice; PyYAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _line_of(node: yaml.Node, key: str) -> int:
+    """Find the line of a dotted key such as `files.model.sha256` or `post[0].smooth`."""
+    for part in key.replace("[", ".[").split("."):
+        if isinstance(node, yaml.SequenceNode) and part.startswith("[") and part[1:-1].isdigit():
+            node = node.value[int(part[1:-1])]
+        elif isinstance(node, yaml.MappingNode):
+            for key_node, value_node in node.value:
+                if key_node.value == part:
+                    node = value_node
+                    line: int = key_node.start_mark.line
+                    break
+            else:
+                break
+        else:
+            break
+        if isinstance(node, yaml.ScalarNode):
+            return line + 1 if not part.startswith("[") else node.start_mark.line + 1
+    mark: int = node.start_mark.line
+    return mark + 1
+
+
+def _remedy(message: str, key: str, kind: type[Any]) -> str:
+    if message == "unknown key":
+        known = _keys_at(kind, key.split(".")[:-1])
+        return f"take it out or correct its spelling; known here: {', '.join(known)}"
+    if "missing required field" in message:
+        return "add it"
+    return "give a value of the kind named"
+
+
+def _keys_at(kind: Any, parts: list[str]) -> list[str]:
+    """List the keys that a structure takes at a dotted place."""
+    info = msgspec.inspect.type_info(kind)
+    for part in [*parts, ""]:
+        while isinstance(info, msgspec.inspect.UnionType):
+            structs = [t for t in info.types if not isinstance(t, msgspec.inspect.NoneType)]
+            info = structs[0]
+        if isinstance(info, msgspec.inspect.DictType):
+            info = info.value_type
+            continue
+        if isinstance(info, msgspec.inspect.ListType | msgspec.inspect.VarTupleType):
+            info = info.item_type
+        if not isinstance(info, msgspec.inspect.StructType):
+            return []
+        if not part:
+            return [field.encode_name for field in info.fields]
+        match = [f.type for f in info.fields if f.encode_name == part.split("[")[0]]
+        if not match:
+            return []
+        info = match[0]
+    return []

@@ -1,0 +1,151 @@
+"""From frames of samples to normalised log-mel features, and how far float32 may stray."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import scipy.fft
+import scipy.signal
+from numpy.typing import NDArray
+
+from edge.contracts import FloatArray
+from edge.dsp.mel import mel_filterbank
+
+DoubleArray = NDArray[np.float64]
+
+
+class Normalisation(StrEnum):
+    """What is done to one frame's mel bands, in dB, to set its loudness aside."""
+
+    NONE = "none"
+    MEAN = "mean"
+    """The mean over the bands is subtracted: a gain no longer shows."""
+    STANDARD = "standard"
+    """Mean 0 and standard deviation 1 over the bands (paper, section 3.2.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSpec:
+    """The signal arithmetic of one STSG model (paper, Table 2a).
+
+    Raises:
+        ValueError: Values that do not fit one another.
+    """
+
+    sample_rate_hz: int = 32_000
+    frame_size: int = 8_000
+    hop: int = 4_000
+    fft_size: int = 8_192
+    mel_bands: int = 768
+    low_hz: float = 0.0
+    high_hz: float = 16_000.0
+    floor_db: float = -100.0
+    """Mel power below this, relative to full scale 1.0, counts as this."""
+    normalisation: Normalisation = Normalisation.STANDARD
+
+    def __post_init__(self) -> None:
+        if self.fft_size < self.frame_size:
+            raise ValueError(f"fft_size {self.fft_size} is shorter than frame_size {self.frame_size}")
+        if not 0 <= self.low_hz < self.high_hz <= self.sample_rate_hz / 2:
+            raise ValueError(
+                f"bands from {self.low_hz} to {self.high_hz} Hz do not fit into 0 to "
+                f"{self.sample_rate_hz / 2} Hz"
+            )
+
+
+class FeatureExtractor:
+    """Turns frames of samples into normalised mel features, quickly or exactly.
+
+    `quick` works in float32 and says how far from the exact value each frame may be; `exact` works
+    in float64. Who decides by these numbers asks `exact` wherever `quick` is too close to call.
+    """
+
+    def __init__(self, spec: FeatureSpec) -> None:
+        self.spec = spec
+        self._window = scipy.signal.get_window("hann", spec.frame_size)
+        self._window32 = self._window.astype(np.float32)
+        self._filters = mel_filterbank(
+            sample_rate_hz=spec.sample_rate_hz,
+            fft_size=spec.fft_size,
+            bands=spec.mel_bands,
+            low_hz=spec.low_hz,
+            high_hz=spec.high_hz,
+        )
+        self._filters32 = self._filters.astype(np.float32)
+        self._filter_sums = np.asarray(self._filters.sum(axis=1), dtype=np.float32).ravel()
+        self._floor = 10.0 ** (spec.floor_db / 10.0)
+
+    def quick(self, frames: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Compute features in float32, with a bound on the error of each frame.
+
+        Args:
+            frames: float32 [shape=(n, frame_size)].
+
+        Returns:
+            features: float32 [shape=(n, mel_bands)].
+            error: float32 [shape=(n,)], a bound on the Euclidean distance between each row and
+                what `exact` gives for the same frame.
+        """
+        features = np.empty((len(frames), self.spec.mel_bands), dtype=np.float32)
+        error = np.empty(len(frames), dtype=np.float32)
+        for first in range(0, len(frames), _FRAMES_AT_ONCE):
+            part = slice(first, first + _FRAMES_AT_ONCE)
+            features[part], error[part] = self._quick_part(frames[part])
+        return features, error
+
+    def exact(self, frames: FloatArray) -> DoubleArray:
+        """Compute features in float64 [shape=(n, mel_bands)] from frames [shape=(n, frame_size)]."""
+        windowed = frames.astype(np.float64) * self._window
+        spectrum = scipy.fft.rfft(windowed, self.spec.fft_size)
+        mel = (self._filters @ (spectrum.real**2 + spectrum.imag**2).T).T
+        decibels = 10.0 * np.log10(np.maximum(mel, self._floor))
+        if self.spec.normalisation is Normalisation.NONE:
+            return np.asarray(decibels)
+        decibels -= decibels.mean(axis=1, keepdims=True)
+        if self.spec.normalisation is Normalisation.STANDARD:
+            decibels /= np.maximum(decibels.std(axis=1, keepdims=True), _LEAST_DEVIATION_DB)
+        return np.asarray(decibels)
+
+    def _quick_part(self, frames: FloatArray) -> tuple[FloatArray, FloatArray]:
+        windowed = frames * self._window32
+        norm = np.sqrt(np.einsum("ij,ij->i", windowed, windowed))
+        parts = scipy.fft.rfft(windowed, self.spec.fft_size).view(np.float32)
+        np.multiply(parts, parts, out=parts)
+        power = np.add(parts[:, ::2].T, parts[:, 1::2].T, order="C")
+        mel = np.maximum(self._filters32 @ power, np.float32(self._floor))
+        error = self._decibel_error(mel, norm)
+        features = np.ascontiguousarray(np.log10(mel).T)
+        features *= np.float32(10.0)
+        rounding = np.float32(_ROUNDING) * np.sqrt(np.einsum("ij,ij->i", features, features))
+        error += rounding
+        if self.spec.normalisation is not Normalisation.NONE:
+            features -= features.mean(axis=1, keepdims=True)
+        if self.spec.normalisation is Normalisation.STANDARD:
+            variance = np.einsum("ij,ij->i", features, features) / self.spec.mel_bands
+            deviation = np.maximum(np.sqrt(variance), np.float32(_LEAST_DEVIATION_DB))
+            features /= deviation[:, np.newaxis]
+            # The deviation itself is off by at most error / sqrt(bands), which moves the row by as
+            # much again.
+            error = 2.0 * error / deviation
+        return features, error
+
+    def _decibel_error(self, mel: FloatArray, norm: FloatArray) -> FloatArray:
+        """Bound the error of the log-mel rows, in dB (Euclidean over the bands).
+
+        An FFT in float32 adds to every bin an error of amplitude e, about the unit roundoff times
+        the frame's norm (Higham, Accuracy and Stability of Numerical Algorithms, section 24.1); a
+        band of power m and filter sum s is then off by the relative 2 e sqrt(s / m) + e² s / m.
+        """
+        amplitude = np.float32(_FFT_ROUNDING) * norm
+        ratio = np.einsum("ij,i->j", np.reciprocal(mel), self._filter_sums) * amplitude**2
+        return np.asarray(_DB_PER_RELATIVE * (2.0 * np.sqrt(ratio) + ratio), dtype=np.float32)
+
+
+_FRAMES_AT_ONCE = 40
+_LEAST_DEVIATION_DB = 1.0
+_UNIT_ROUNDOFF = 2.0**-24
+# Measured on recordings, noise, pure tones and clicks: the amplitude error stays below
+# 0.9 roundoffs and the rounding of the rest below 4; both are taken several times larger.
+_FFT_ROUNDING = 8.0 * _UNIT_ROUNDOFF
+_ROUNDING = 16.0 * _UNIT_ROUNDOFF
+_DB_PER_RELATIVE = 10.0 / np.log(10.0)

@@ -1,0 +1,1 @@
+"""Which samples belong to which window: pure arithmetic on sample counts."""
