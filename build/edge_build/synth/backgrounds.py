@@ -7,7 +7,16 @@ import numpy as np
 from numpy.random import Generator
 
 from .draws import between, count, white
-from .tones import Floats, band_pass, decibels, low_pass, seconds_to_samples, table_tone
+from .tones import (
+    Floats,
+    band_pass,
+    decibels,
+    low_pass,
+    seconds_to_samples,
+    table_tone,
+    time_axis,
+    tone,
+)
 
 # Filters need this long to forget that they started from silence.
 _RUN_IN_S = 0.25
@@ -24,12 +33,20 @@ def _drift(rng: Generator, n: int, rate: int, every_s: float) -> Floats:
     return np.asarray(targets[left] + smooth * (targets[left + 1] - targets[left]))
 
 
-def _strikes(rng: Generator, n: int, rate: int, per_second: float) -> Floats:
-    """Sparse impulses of random strength in (0, 1], float64[n]."""
-    chance = rng.random(n)
-    share = per_second / rate
+def _rings(
+    rng: Generator, n: int, rate: int, *, centre_hz: float, decay_s: float, per_second: float
+) -> Floats:
+    """Struck tones at random times, each rising a little as a closing bubble does, float64[n]."""
+    t = time_axis(6.0 * decay_s, rate)
+    ring = np.exp(-t / decay_s) * tone(centre_hz * (1.0 + 0.02 * t / decay_s), rate)
+    track = np.zeros(n + ring.size)
+    strikes = int(per_second * n / rate)
+    starts = (rng.random(strikes) * n).astype(np.int64)
     # A few strikes are near, most are far: the cube spreads their strengths.
-    return np.where(chance < share, (1.0 - chance / share) ** 3, 0.0)
+    strengths = rng.random(strikes) ** 3
+    for start, strength in zip(starts, strengths, strict=True):
+        track[start : start + ring.size] += strength * ring
+    return track[:n]
 
 
 def _to_rms(samples: Floats, level_dbfs: float) -> Floats:
@@ -60,8 +77,15 @@ def _rain(rng: Generator, n: int, rate: int) -> Floats:
     drops = np.zeros(n)
     for _ in range(3):
         centre = between(rng, 1200.0, 6000.0)
-        strikes = _strikes(rng, n, rate, between(rng, 4.0, 14.0))
-        drops += _to_rms(band_pass(strikes, centre * 0.8, centre * 1.25, rate), 0.0)
+        rings = _rings(
+            rng,
+            n,
+            rate,
+            centre_hz=centre,
+            decay_s=between(rng, 0.0008, 0.002),
+            per_second=between(rng, 4.0, 14.0),
+        )
+        drops += _to_rms(rings, 0.0)
     mix = _to_rms(hiss, 0.0) + _to_rms(drops, between(rng, -12.0, -4.0))
     return _to_rms(mix, between(rng, -44.0, -32.0))
 
@@ -88,8 +112,15 @@ def _stream(rng: Generator, n: int, rate: int) -> Floats:
     bubbles = np.zeros(n)
     for _ in range(count(rng, 4, 6)):
         centre = between(rng, 350.0, 1900.0)
-        strikes = _strikes(rng, n, rate, between(rng, 6.0, 20.0))
-        bubbles += _to_rms(band_pass(strikes, centre * 0.95, centre * 1.05, rate, order=1), 0.0)
+        rings = _rings(
+            rng,
+            n,
+            rate,
+            centre_hz=centre,
+            decay_s=between(rng, 0.006, 0.014),
+            per_second=between(rng, 6.0, 20.0),
+        )
+        bubbles += _to_rms(rings, 0.0)
     mix = _to_rms(rush, 0.0) + _to_rms(bubbles, between(rng, -8.0, -1.0))
     return _to_rms(mix, between(rng, -46.0, -34.0))
 

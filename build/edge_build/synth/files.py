@@ -99,7 +99,7 @@ def write_recordings(
         The recordings, in the order of their names.
 
     Raises:
-        ValueError: `start` has no time zone, or `interval_s` is below 1 s so that names would clash.
+        ValueError: `start` has no time zone, or `interval_s` is below 1 s: names would clash.
     """
     if interval_s < 1:
         raise ValueError(f"interval_s is {interval_s}: names tell seconds apart, use at least 1")

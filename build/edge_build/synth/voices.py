@@ -236,10 +236,16 @@ def _cricket(animal: Individual, rng: Generator, rate: int) -> Floats:
 
 
 def _buzz(animal: Individual, rng: Generator, rate: int) -> Floats:
-    """Bush-cricket: high noise, cut by the teeth of the file."""
+    """Bush-cricket: a few ticks, then high noise cut by the teeth of the file."""
     centre = 9300.0 * (1.0 + 0.02 * animal.pitch)
     teeth_hz = 62.0 * (1.0 + 0.15 * animal.tempo)
     notes, start = [], 0.0
+    for number in range(count(rng, 2, 5)):
+        tick = white(rng, seconds_to_samples(0.02, rate))
+        tick *= _envelope(0.02, 0.002, 0.016, rate)
+        high = band_pass(tick, centre - 950.0, centre + 950.0, rate, order=3)
+        notes.append((start, between(rng, 0.5, 0.9) * high))
+        start += 0.15 - 0.018 * number
     for _ in range(animal.notes(rng, 1, 3)):
         seconds = between(rng, 0.7, 1.1)
         x = progress_axis(seconds, rate)
