@@ -186,7 +186,18 @@ def _places(text: bytes, word: bytes) -> list[int]:
     return places
 
 
-_TRAILERS = (b"guan", b"LIST", b"id3 ", b"ID3 ", b"bext", b"iXML", b"cue ", b"wamd", b"fact", b"junk")
+_TRAILERS = (
+    b"guan",
+    b"LIST",
+    b"id3 ",
+    b"ID3 ",
+    b"bext",
+    b"iXML",
+    b"cue ",
+    b"wamd",
+    b"fact",
+    b"junk",
+)
 _TRAILER_BYTES = 1 << 16
 
 

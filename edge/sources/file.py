@@ -96,10 +96,10 @@ class AudioFile:
                 self._read += len(samples)
                 yield block
         if errors:
-            self.notes.append(
-                f"{len(errors)} decoder errors, the first at {errors[0]}: "
-                "what could not be decoded is left out"
+            count = (
+                "a decoder error" if len(errors) == 1 else f"{len(errors)} decoder errors, first"
             )
+            self.notes.append(f"{count} at {errors[0]}: what could not be decoded is left out")
         if self._read == 0:
             raise AudioError(
                 f"{self._path}: holds no audio that can be decoded", remedy=_NOTHING_TO_SAVE
@@ -119,17 +119,18 @@ class AudioFile:
             self._sound = _StraightFile(target)
         except soundfile.LibsndfileError as reason:
             self.__exit__(None, None, None)
+            known = reason.code not in _UNKNOWN_FORMAT
+            why = reason.error_string.removeprefix("Error : ").rstrip(".")
             raise AudioError(
-                f"{self._path}: is not audio that can be read: {reason.error_string}",
+                f"{self._path}: is not audio that can be read: "
+                f"{why if known else 'no audio format recognised'}",
                 remedy="look at what it holds; if it is audio, convert it to WAV or FLAC",
             ) from None
         self.sample_rate_hz, self.channels = self._sound.samplerate, self._sound.channels
         self._promised = self._sound.frames
         if self._promised == 0:
             self.__exit__(None, None, None)
-            raise AudioError(
-                f"{self._path}: holds a header and no audio", remedy=_NOTHING_TO_SAVE
-            )
+            raise AudioError(f"{self._path}: holds a header and no audio", remedy=_NOTHING_TO_SAVE)
         if layout is not None:
             self.notes += layout.notes
         elif _is_cut_ogg(self._path):
@@ -147,19 +148,48 @@ class _StraightFile(soundfile.SoundFile):  # type: ignore[misc]
         return False
 
 
-def _read_some(
-    sound: _StraightFile, size: int, channels: int
-) -> tuple[FloatArray, str]:
+def _read_some(sound: _StraightFile, size: int, channels: int) -> tuple[FloatArray, str]:
     """Read up to `size` samples, mixed to mono [shape=(n,)]; say what went wrong, or nothing."""
-    shape = (size,) if channels == 1 else (size, channels)
-    values = np.empty(shape, dtype=np.float32)
-    # An error does not say how much was decoded before it: what was not keeps the mark.
-    marks = values.reshape(-1)[:: _MARK_STEP * channels]
-    return _mixed(values, channels), ""
+    # An error does not tell how much was decoded before it: the NaN that are left do.
+    values = np.full((size, channels), np.nan, dtype=np.float32)
+    try:
+        read = len(sound.read(out=values))
+        error = ""
+    except soundfile.LibsndfileError as reason:
+        missing = np.isnan(values[:, 0])
+        read = int(missing.argmax()) if missing.any() else size
+        error = reason.error_string.removeprefix("Error : ").rstrip(".")
+    return _mixed(values[:read]), error
+
+
+def _mixed(values: FloatArray) -> FloatArray:
+    """Mix channels [shape=(n, channels)] to their mean [shape=(n,)]."""
+    channels = values.shape[1]
+    if channels == 1:
+        return values[:, 0]
+    mono = values[:, 0] + values[:, 1]
+    for channel in range(2, channels):
+        mono += values[:, channel]
+    mono /= np.float32(channels)
+    return mono
+
+
+def _is_cut_ogg(path: Path) -> bool:
+    """Tell whether an Ogg file lacks the page that ends its stream (RFC 3533, section 6)."""
+    with path.open("rb") as file:
+        if file.read(4) != b"OggS":
+            return False
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _OGG_PAGE_BYTES))
+        tail = file.read()
+    last = tail.rfind(b"OggS")
+    return last < 0 or len(tail) < last + 6 or not tail[last + 5] & 4
 
 
 _NOTHING_TO_SAVE = "nothing can be scored; take it out, or copy it from the recorder again"
 _MOST_VALUES = 1 << 21
 _MOST_FRUITLESS_READS = 1000
 _MOST_MISSING_S = 0.05
+_OGG_PAGE_BYTES = 65_307
+_UNKNOWN_FORMAT = (1, 7)
 _NO_PROMISE = 1 << 48

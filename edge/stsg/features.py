@@ -5,7 +5,6 @@ from enum import StrEnum
 
 import numpy as np
 import scipy.fft
-import scipy.signal
 from numpy.typing import NDArray
 
 from edge.contracts import FloatArray
@@ -62,7 +61,7 @@ class FeatureExtractor:
 
     def __init__(self, spec: FeatureSpec) -> None:
         self.spec = spec
-        self._window = scipy.signal.get_window("hann", spec.frame_size)
+        self._window = _hann(spec.frame_size)
         self._window32 = self._window.astype(np.float32)
         self._filters = mel_filterbank(
             sample_rate_hz=spec.sample_rate_hz,
@@ -139,6 +138,11 @@ class FeatureExtractor:
         amplitude = np.float32(_FFT_ROUNDING) * norm
         ratio = np.einsum("ij,i->j", np.reciprocal(mel), self._filter_sums) * amplitude**2
         return np.asarray(_DB_PER_RELATIVE * (2.0 * np.sqrt(ratio) + ratio), dtype=np.float32)
+
+
+def _hann(size: int) -> DoubleArray:
+    """The periodic Hann window, as an STFT wants it."""
+    return np.asarray(0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(size) / size))
 
 
 _FRAMES_AT_ONCE = 40
