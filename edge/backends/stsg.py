@@ -1,6 +1,6 @@
 """Runs Spectrogram Token Skip-Gram models."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -105,21 +105,15 @@ class StsgStream:
     Args:
         model: The loaded model.
         keep_embeddings: Whether predictions carry the window's mean vector.
-        on_tokens: Called with the window and its tokens, for who draws them.
     """
 
-    def __init__(
-        self,
-        model: StsgModel,
-        *,
-        keep_embeddings: bool = False,
-        on_tokens: Callable[[Window, TokenArray], None] | None = None,
-    ) -> None:
+    def __init__(self, model: StsgModel, *, keep_embeddings: bool = False) -> None:
         self._model = model
         self._keep_embeddings = keep_embeddings
-        self._on_tokens = on_tokens
         self._rate_hz = model.info.sample_rate_hz
-        self._per_window = round(FRAME_SECONDS * self._rate_hz) // model.tokenizer.extractor.spec.hop
+        self._per_window = (
+            round(FRAME_SECONDS * self._rate_hz) // model.tokenizer.extractor.spec.hop
+        )
         self._tokens = model.tokenizer.open()
         self._ring = FrameRing(2 * self._per_window, dtype=np.int32)
         self._stream = ""
@@ -136,9 +130,7 @@ class StsgStream:
         count = count_frames(self._samples, sample_rate_hz=self._rate_hz)
         outcomes: list[Outcome] = []
         if count.padding:
-            outcomes += self._gather(
-                self._tokens.push(np.zeros(count.padding, dtype=np.float32))
-            )
+            outcomes += self._gather(self._tokens.push(np.zeros(count.padding, dtype=np.float32)))
         if count.skipped:
             reason = skipped_tail_reason(
                 count.skipped, sample_rate_hz=self._rate_hz, least_s=MIN_TAIL_SECONDS
@@ -169,8 +161,6 @@ class StsgStream:
         window = self._window(self._windows)
         tokens = self._ring.take(self._windows * self._per_window, self._per_window)
         self._windows += 1
-        if self._on_tokens is not None:
-            self._on_tokens(window, tokens)
         embedding = self._model.vectors.pool(tokens)
         return Prediction(
             window,
@@ -200,7 +190,9 @@ def _read_codebook(folder: ModelFolder) -> tuple[Codebook, Search | None]:
             raise TypeError(f"it is not {form}")
     except (RuntimeError, TypeError) as reason:
         raise folder.error(
-            "files.codebook", f"{path.name} cannot be used: {reason}", remedy="build the model again"
+            "files.codebook",
+            f"{path.name} cannot be used: {reason}",
+            remedy="build the model again",
         ) from None
     projection = faiss.vector_to_array(pca.A).reshape(-1, pca.d_in)[: pca.d_out]
     bias = faiss.vector_to_array(pca.b) if pca.have_bias else np.zeros(pca.d_out, np.float32)

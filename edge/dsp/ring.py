@@ -14,7 +14,10 @@ class FrameRing:
     """
 
     def __init__(
-        self, capacity: int, row_shape: tuple[int, ...] = (), dtype: np.dtype[np.generic] | type = np.float32
+        self,
+        capacity: int,
+        row_shape: tuple[int, ...] = (),
+        dtype: np.dtype[np.generic] | type = np.float32,
     ) -> None:
         if capacity < 1:
             raise ValueError(f"a ring keeps at least one row, not {capacity}")

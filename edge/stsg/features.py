@@ -44,7 +44,9 @@ class FeatureSpec:
 
     def __post_init__(self) -> None:
         if self.fft_size < self.frame_size:
-            raise ValueError(f"fft_size {self.fft_size} is shorter than frame_size {self.frame_size}")
+            raise ValueError(
+                f"fft_size {self.fft_size} is shorter than frame_size {self.frame_size}"
+            )
         if not 0 <= self.low_hz < self.high_hz <= self.sample_rate_hz / 2:
             raise ValueError(
                 f"bands from {self.low_hz} to {self.high_hz} Hz do not fit into 0 to "

@@ -55,7 +55,9 @@ class ClipGrid:
 
     def __post_init__(self) -> None:
         if not 0 < self.step <= self.clip:
-            raise ValueError(f"a step of {self.step} samples leaves holes between clips of {self.clip}")
+            raise ValueError(
+                f"a step of {self.step} samples leaves holes between clips of {self.clip}"
+            )
         if self.step > self.frame or self.clip > 2 * self.frame:
             raise ValueError(
                 f"clips of {self.clip} samples every {self.step} leave some frame without a clip"
@@ -195,9 +197,7 @@ class ClipStream:
             rows = [clip.scores for clip in clips if clip.scores is not None]
             maximum = self._aggregate is Aggregate.MAX_PROBABILITY
             scores = np.maximum.reduce(rows) if maximum else _mean(rows)
-        return Prediction(
-            window, self._model, scores, embedding if self._keep_embeddings else None
-        )
+        return Prediction(window, self._model, scores, embedding if self._keep_embeddings else None)
 
     def _skipped_clip(self) -> list[Outcome]:
         """Say what becomes of audio at the end that no clip holds."""

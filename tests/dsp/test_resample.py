@@ -14,7 +14,9 @@ def resample(chunks, from_hz, to_hz):
     return np.concatenate([*(resampler.push(chunk) for chunk in chunks), resampler.finish()])
 
 
-@pytest.mark.parametrize("from_hz", [8_000, 16_000, 22_000, 22_050, 44_100, 48_000, 192_000, 256_000])
+@pytest.mark.parametrize(
+    "from_hz", [8_000, 16_000, 22_000, 22_050, 44_100, 48_000, 192_000, 256_000]
+)
 @pytest.mark.parametrize("to_hz", [16_000, 32_000, 48_000])
 def test_output_has_exactly_the_length_due(from_hz, to_hz):
     """A file's windows are those of its length, not of the filter's delay."""

@@ -1,0 +1,167 @@
+"""From audio files to what the fits see: mel frames on disk, and tokens, both the runtime's own."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from edge.contracts import FloatArray
+from edge.dsp.framing import Framer
+from edge.dsp.resample import StreamResampler
+from edge.errors import AudioError
+from edge.sources.file import AudioFile
+from edge.stsg.codebook import TokenArray
+from edge.stsg.features import FeatureExtractor
+from edge.stsg.tokenizer import Tokenizer
+from edge.windows.tail import count_frames
+from edge_build.cache import Cache, key_of
+from edge_build.dataset import Clip
+from edge_build.recipe import Recipe
+
+
+def stream_samples(path: Path, *, sample_rate_hz: int) -> Iterator[FloatArray]:
+    """Yield a file's samples, mono at `sample_rate_hz`, up to the end of its last 5 s window.
+
+    The windows are those the runtime scores: a last one with at least a second of audio is
+    completed with zeros, a shorter one left out.
+
+    Raises:
+        AudioError: Not audio, samples that are not finite, or under a second of it.
+    """
+    resampler: StreamResampler | None = None
+    held: list[FloatArray] = []
+    samples = 0
+    with AudioFile(path) as file:
+        for block in file:
+            if resampler is None:
+                resampler = StreamResampler(from_hz=block.sample_rate_hz, to_hz=sample_rate_hz)
+            if not np.isfinite(block.samples).all():
+                raise AudioError(f"{path}: holds samples that are NaN or infinite")
+            part = resampler.push(block.samples)
+            samples += len(part)
+            held.append(part)
+            # The last window stays here until it is known what becomes of it.
+            while held and sum(map(len, held[1:])) >= 5 * sample_rate_hz:
+                yield held.pop(0)
+    if resampler is not None:
+        held.append(resampler.finish())
+        samples += len(held[-1])
+    count = count_frames(samples, sample_rate_hz=sample_rate_hz)
+    if not count.frames:
+        raise AudioError(f"{path}: {samples / sample_rate_hz:.2f} s are too short for a window")
+    rest = np.concatenate(held)
+    yield np.pad(rest[: len(rest) - count.skipped], (0, count.padding))
+
+
+class FrameStore:
+    """The mel frames of any number of clips: one `.npy` a clip in the cache, memory-mapped.
+
+    Features are computed in float64 and rounded to a grid, so that the last bits of one machine's
+    arithmetic do not reach the fits.
+
+    Args:
+        recipe: Says what the frames are.
+        cache: Keeps them.
+    """
+
+    def __init__(self, recipe: Recipe, cache: Cache) -> None:
+        self._extractor = FeatureExtractor(recipe.feature_spec())
+        self._parameters = [recipe.sample_rate, msgspec.to_builtins(recipe.features), _GRID]
+        self._cache = cache
+        self._paths: dict[str, Path] = {}
+
+    def add(self, clips: Sequence[Clip]) -> tuple[list[Clip], list[str]]:
+        """Compute the frames of clips that have none yet.
+
+        Returns:
+            good: The clips that have frames now.
+            bad: Why each of the others was left out, a line each.
+        """
+        good, bad = [], []
+        for clip in tqdm(clips, desc="mel frames", unit="file"):
+            try:
+                key = key_of("frames", clip.sha256, self._parameters)
+                self._paths[clip.sha256] = self._cache.get(
+                    "frames", key, ".npy", lambda part, clip=clip: self._write(clip, part)
+                )
+                good.append(clip)
+            except AudioError as error:
+                bad.append(error.what)
+        return good, bad
+
+    def frames(self, clip: Clip) -> FloatArray:
+        """Return a clip's frames, float32 [shape=(n, mel_bands)], memory-mapped."""
+        return np.asanyarray(np.load(self._paths[clip.sha256], mmap_mode="r", allow_pickle=False))
+
+    def _write(self, clip: Clip, path: Path) -> None:
+        spec = self._extractor.spec
+        framer = Framer(frame_size=spec.frame_size, hop=spec.hop)
+        with path.open("wb") as file:
+            rows = 0
+            # NumPy pads the header so that the row count may grow without moving the data.
+            _write_header(file, 0, spec.mel_bands)
+            for samples in stream_samples(clip.path, sample_rate_hz=spec.sample_rate_hz):
+                frames = framer.push(samples)
+                features = np.round(self._extractor.exact(frames) * _GRID) / _GRID
+                file.write(features.astype("<f4").tobytes())
+                rows += len(frames)
+            file.seek(0)
+            _write_header(file, rows, spec.mel_bands)
+
+
+class TokenStore:
+    """The tokens of clips by one codebook: decoded, framed and searched as at run time.
+
+    Args:
+        tokenizer: The runtime's.
+        codebook_key: Stands for the tokenizer in the cache.
+        recipe: Says how many tokens a window has.
+        cache: Keeps them.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, codebook_key: str, recipe: Recipe, cache: Cache
+    ) -> None:
+        self._tokenizer = tokenizer
+        self._key = codebook_key
+        self._rate_hz = recipe.sample_rate
+        self._cache = cache
+
+    def tokens(self, clips: Iterable[Clip]) -> list[TokenArray]:
+        """Return each clip's tokens, int32 [shape=(n,)]."""
+        found = []
+        for clip in tqdm(list(clips), desc="tokens", unit="file"):
+            key = key_of("tokens", clip.sha256, self._key)
+            path = self._cache.get(
+                "tokens", key, ".npy", lambda part, clip=clip: self._write(clip, part)
+            )
+            found.append(np.load(path, allow_pickle=False))
+        return found
+
+    def _write(self, clip: Clip, path: Path) -> None:
+        stream = self._tokenizer.open()
+        blocks = stream_samples(clip.path, sample_rate_hz=self._rate_hz)
+        np.save(path, np.concatenate([stream.push(samples) for samples in blocks]))
+
+
+def hash_arrays(arrays: Iterable[NDArray[np.generic]]) -> str:
+    """Hash the bytes of arrays, and where one ends and the next begins."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _write_header(file: object, rows: int, columns: int) -> None:
+    np.lib.format.write_array_header_1_0(
+        file,  # type: ignore[arg-type]
+        {"descr": "<f4", "fortran_order": False, "shape": (rows, columns)},
+    )
+
+
+_GRID = 1024.0

@@ -1,0 +1,155 @@
+"""The recipe: one strict YAML file that says everything about how a model is made."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from edge import strict_yaml
+from edge.contracts import FRAME_SECONDS
+from edge.errors import ConfigError
+from edge.manifest import FeaturesSpec, LicenceSpec, Name, Positive, PositiveFloat, Record
+from edge.stsg.features import FeatureSpec
+
+Share = Annotated[float, Meta(gt=0, lt=1)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Seed = Annotated[int, Meta(ge=0, lt=2**31)]
+
+
+class TokenRecipe(Record):
+    """How frames become tokens: PCA without whitening, then K-means (section 3.2.1)."""
+
+    dims: Positive = 128
+    """Dimensions that PCA keeps."""
+    count: Positive = 16_384
+    """Centroids K."""
+    iterations: Positive = 25
+    """Rounds of K-means."""
+    pca_frames: Positive = 200_000
+    """At most so many frames, drawn with the seed, fit the PCA."""
+    kmeans_frames: Positive = 1_000_000
+    """At most so many projected frames, drawn with the seed, fit the centroids."""
+
+
+class Word2vecRecipe(Record):
+    """How tokens become vectors: gensim's skip-gram, min_count 1 (section 3.2.2)."""
+
+    vector_size: Positive = 1024
+    window: Positive = 80
+    """Tokens looked at on either side, at most."""
+    negative: Positive = 5
+    ns_exponent: float = 0.75
+    sample: NotNegative = 1e-5
+    """Frequent tokens are thinned out above this share; 0 keeps all."""
+    epochs: Positive = 100
+
+
+class HeadRecipe(Record):
+    """How vectors become scores: the paper's head, trained by scikit-learn."""
+
+    hidden: Positive = 512
+    learning_rate: PositiveFloat = 1e-3
+    batch: Positive = 64
+    max_epochs: Positive = 50
+    patience: Positive = 5
+    """Epochs without gain on the validation loss after which training stops."""
+    validation_share: Share = 0.2
+    """Share of the clips of each class, by whole recordings, that training does not see."""
+    standardise: bool = True
+    """Bring each dimension to mean 0 and deviation 1 first; folded into the exported head."""
+
+
+class SynthRecipe(Record):
+    """Clips that `edge_build.synth` renders, for `--synth` in place of `--data`."""
+
+    clips_per_label: Positive
+    seed: Seed
+
+
+class Recipe(Record):
+    """The whole of a recipe."""
+
+    name: Name
+    version: str
+    licence: LicenceSpec
+    source: str
+    """Where the audio is from, for whoever reads the model card."""
+    sample_rate: Positive = 32_000
+    """Hz."""
+    features: FeaturesSpec = FeaturesSpec()
+    tokens: TokenRecipe = TokenRecipe()
+    word2vec: Word2vecRecipe = Word2vecRecipe()
+    head: HeadRecipe = HeadRecipe()
+    seed: Seed = 1
+    recording: str | None = None
+    """Regular expression with one group, searched for in a file's name: clips with the same group
+    are of one recording and stay together. By default each file is a recording of its own."""
+    deterministic: bool = True
+    """One thread and pinned arithmetic: the same bits again. Faster without."""
+    synth: SynthRecipe | None = None
+
+    def feature_spec(self) -> FeatureSpec:
+        """Return the signal arithmetic, as the runtime knows it.
+
+        Raises:
+            ValueError: Values that do not fit one another.
+        """
+        return FeatureSpec(sample_rate_hz=self.sample_rate, **msgspec.structs.asdict(self.features))
+
+    @property
+    def frames_per_window(self) -> int:
+        """Frames, and so tokens, of one 5-second window."""
+        return round(FRAME_SECONDS * self.sample_rate) // self.features.hop
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read and check a recipe.
+
+    Raises:
+        ConfigError: Naming the file, line, key and what would be right.
+    """
+    recipe = strict_yaml.read(path, Recipe)
+    try:
+        recipe.feature_spec()
+    except ValueError as reason:
+        raise ConfigError(f"{path}: features: {reason}", remedy="mend the features") from None
+    if round(FRAME_SECONDS * recipe.sample_rate) % recipe.features.hop:
+        raise ConfigError(
+            f"{path}: features.hop: {recipe.features.hop} samples do not divide a 5 s window",
+            remedy=f"choose a divisor of {round(FRAME_SECONDS * recipe.sample_rate)}",
+        )
+    if recipe.features.hop > recipe.features.frame_size or recipe.features.frame_size % 2:
+        raise ConfigError(
+            f"{path}: features.frame_size: {recipe.features.frame_size} samples every "
+            f"{recipe.features.hop} leave holes or have no centre",
+            remedy="choose an even frame_size of at least hop",
+        )
+    if recipe.tokens.dims > recipe.features.mel_bands:
+        raise ConfigError(
+            f"{path}: tokens.dims: {recipe.tokens.dims} dimensions cannot be taken from "
+            f"{recipe.features.mel_bands} mel bands",
+            remedy="choose dims of at most features.mel_bands",
+        )
+    if recipe.recording is not None:
+        one_group(recipe.recording, where=f"{path}: recording")
+    return recipe
+
+
+def one_group(pattern: str, *, where: str) -> re.Pattern[str]:
+    """Compile a regular expression that has exactly one group.
+
+    Raises:
+        ConfigError: It has not, naming `where`.
+    """
+    remedy = r"write one with a single group in parentheses, such as '^\d-(\d+)-'"
+    try:
+        compiled = re.compile(pattern)
+    except re.error as reason:
+        raise ConfigError(
+            f"{where}: {pattern!r} is no regular expression: {reason}", remedy=remedy
+        ) from None
+    if compiled.groups != 1:
+        raise ConfigError(f"{where}: {pattern!r} has {compiled.groups} groups", remedy=remedy)
+    return compiled

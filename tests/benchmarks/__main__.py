@@ -1,0 +1,36 @@
+"""Print the performance budgets as ratios within one run.
+
+Usage: cd tests && python -m benchmarks [--quick] [ROW ...]
+
+Each figure compares two whole commands, imports and model loading included, run in turn on one
+core, and is the median of the ratios of each pair. Nothing here asserts: the reader judges.
+"""
+
+import argparse
+import os
+import platform
+import sys
+
+from benchmarks import figures
+from benchmarks.material import Material
+
+
+def main() -> int:
+    """Run the rows asked for; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(figures.ROWS)}")
+    parser.add_argument("--quick", action="store_true", help="few files, one pair: a smoke test")
+    options = parser.parse_args()
+    unknown = set(options.rows) - set(figures.ROWS)
+    if unknown:
+        parser.error(f"no row called {', '.join(sorted(unknown))}; there are {', '.join(figures.ROWS)}")
+    material = Material.make(quick=options.quick)
+    print(f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {sys.version.split()[0]}")
+    print(f"{'figure':<66} {'must':>6} {'aim':>6} {'here':>7}   CPU s of each")
+    for row in options.rows or figures.ROWS:
+        figures.ROWS[row](material)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

