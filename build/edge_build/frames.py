@@ -145,7 +145,9 @@ class TokenStore:
     def _write(self, clip: Clip, path: Path) -> None:
         stream = self._tokenizer.open()
         blocks = stream_samples(clip.path, sample_rate_hz=self._rate_hz)
-        np.save(path, np.concatenate([stream.push(samples) for samples in blocks]))
+        tokens = np.concatenate([stream.push(samples) for samples in blocks])
+        with path.open("wb") as file:
+            np.save(file, tokens)
 
 
 def hash_arrays(arrays: Iterable[NDArray[np.generic]]) -> str:

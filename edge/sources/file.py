@@ -14,7 +14,8 @@ from edge.errors import AudioError
 from edge.riff import MendedFile, read_layout
 
 SUFFIXES = frozenset(
-    f".{name}" for name in "wav wave flac ogg oga opus mp3 aif aiff rf64 w64".split()
+    f".{name}"
+    for name in ["wav", "wave", "flac", "ogg", "oga", "opus", "mp3", "aif", "aiff", "rf64", "w64"]
 )
 """Suffixes, in lower case, by which a file in a folder is taken for audio."""
 

@@ -142,7 +142,7 @@ class Codebook:
 
 
 _LEADING_DIMS = 24
-_ROWS_AT_ONCE = 40
+_ROWS_AT_ONCE = 120
 # Errors of float32, relative to the sizes they are multiplied with; each several times what a sum
 # of that many terms was measured to lose.
 _PROJECTION_ROUNDING = 3e-6

@@ -1,0 +1,118 @@
+"""Which recordings the arguments of a command mean, and what each is called."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from edge.errors import InputError
+from edge.sources.file import SUFFIXES
+
+
+class Recordings:
+    """Audio files in the order of their names, each with a stem of its own.
+
+    Args:
+        paths: Absolute paths in order.
+        stems: Stems, by position, of those whose file name does not give one of its own.
+    """
+
+    def __init__(self, paths: Sequence[str], stems: dict[int, str]) -> None:
+        self.paths = paths
+        self.renamed = stems
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def stem(self, position: int) -> str:
+        """Return what a recording's rows are called after."""
+        return self.renamed.get(position) or _stem(os.path.basename(self.paths[position]))
+
+
+def find_recordings(inputs: Sequence[Path]) -> Recordings:
+    """Find the audio files that files and directories (all below them) lead to.
+
+    A file that is named is taken whatever its suffix, in a directory those with a known one. A
+    file that is reached twice counts once. Where two have the same stem, each is called after its
+    path below the input, with its suffix where that is still not enough.
+
+    Raises:
+        InputError: An input that does not exist, or no audio anywhere.
+    """
+    given: dict[str, str] = {}
+    for place in inputs:
+        if place.is_dir():
+            for path in _walk(os.path.realpath(place), set()):
+                given.setdefault(path, os.fspath(place))
+        elif os.path.lexists(place):
+            given.setdefault(_real(os.fspath(place)), "")
+        else:
+            raise InputError(f"{place}: does not exist", remedy="name a file or a directory")
+    if not given:
+        names = ", ".join(str(place) for place in inputs)
+        kinds = " ".join(sorted(SUFFIXES))
+        raise InputError(
+            f"{names}: no audio found", remedy=f"name a directory with files such as {kinds}"
+        )
+    paths = sorted(given, key=lambda path: (os.path.basename(path), path))
+    return Recordings(paths, _distinct_stems(paths, given))
+
+
+def _walk(folder: str, seen: set[str]) -> Iterator[str]:
+    """Yield the real paths of the audio below a folder; links are followed, circles are not."""
+    if folder in seen:
+        return
+    seen.add(folder)
+    try:
+        entries = list(os.scandir(folder))
+    except OSError as reason:
+        raise InputError(
+            f"{folder}: cannot be listed: {reason.strerror}", remedy="check its permissions"
+        ) from None
+    for entry in entries:
+        if entry.is_dir():
+            yield from _walk(_real(entry.path) if entry.is_symlink() else entry.path, seen)
+        elif os.path.splitext(entry.name)[1].lower() in SUFFIXES and _could_be_audio(entry):
+            yield _real(entry.path) if entry.is_symlink() else entry.path
+
+
+def _could_be_audio(entry: os.DirEntry[str]) -> bool:
+    """Leave out pipes and devices, and what other systems leave beside a file (`._name`)."""
+    return (entry.is_file() or entry.is_symlink()) and not entry.name.startswith("._")
+
+
+def _real(path: str) -> str:
+    """Resolve a path; a link that leads nowhere stays itself, to be reported as unreadable."""
+    real = os.path.realpath(path)
+    return real if os.path.exists(real) else os.path.abspath(path)
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(name)[0]
+
+
+def _distinct_stems(paths: Sequence[str], given: dict[str, str]) -> dict[int, str]:
+    """Give those whose stems collide longer ones, by position."""
+    stems = {n: _stem(os.path.basename(path)) for n, path in enumerate(paths)}
+    level = dict.fromkeys(range(len(paths)), 0)
+    for _ in range(_LEVELS):
+        counts = Counter(stems.values())
+        colliding = [n for n, stem in stems.items() if counts[stem] > 1]
+        if not colliding:
+            break
+        for n in colliding:
+            level[n] = min(level[n] + 1, _LEVELS - 1)
+            stems[n] = _longer_stem(paths[n], given[paths[n]], level[n])
+    return {n: stems[n] for n, deep in level.items() if deep}
+
+
+def _longer_stem(path: str, root: str, level: int) -> str:
+    below = os.path.relpath(path, os.path.realpath(root)) if root else os.path.basename(path)
+    if level == 1:
+        return _stem(below)
+    if level == 2:
+        return below
+    return path
+
+
+_LEVELS = 4

@@ -1,0 +1,125 @@
+"""One recording through one model."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edge.batch.record import STATE_LETTERS, FileRecord, Rows
+from edge.contracts import Model, Outcome, PostProcessor, Prediction, Unscored, WindowKind
+from edge.errors import AudioError, EdgeError
+from edge.pipeline import StreamScorer
+from edge.sources.file import AudioFile
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A recording that could not be scored."""
+
+    path: str
+    reason: str
+    elapsed_s: float = 0.0
+
+
+def score_file(
+    path: str,
+    model: Model,
+    *,
+    fingerprint: str,
+    windows: WindowKind,
+    post: Sequence[PostProcessor] = (),
+    deadline_s: float | None = None,
+) -> Iterator[Rows | FileRecord | Failure]:
+    """Score one recording.
+
+    Memory is bounded: rows are handed on as they come.
+
+    Args:
+        path: The recording.
+        model: The loaded model.
+        fingerprint: Names the model in the record.
+        windows: Frames or the model's own clips.
+        post: Post-processors, in order.
+        deadline_s: When to stop reading, on the monotonic clock.
+
+    Yields:
+        Its rows in order, at last a FileRecord; or, where it cannot be scored, a Failure.
+    """
+    began_s = time.monotonic()
+    most_rows = max(1, min(_MOST_VALUES // max(1, len(model.info.labels)), _MOST_ROWS))
+    counts: Counter[str] = Counter()
+    reasons: dict[str, str] = {}
+    held: list[Outcome] = []
+    out_of_time = False
+    try:
+        status = os.stat(path)
+        with AudioFile(Path(path)) as audio:
+            scorer = StreamScorer(model, windows=windows, post=post)
+            for block in audio:
+                held += scorer.push(block)
+                if len(held) >= most_rows:
+                    yield _gather(held, counts, reasons, seconds=audio.seconds)
+                    held = []
+                if deadline_s is not None and time.monotonic() > deadline_s:
+                    out_of_time = True
+                    break
+            else:
+                held += scorer.finish()
+            if held:
+                yield _gather(held, counts, reasons, seconds=audio.seconds)
+    except EdgeError as error:
+        yield Failure(path, _reason(error, path), time.monotonic() - began_s)
+        return
+    except OSError as error:
+        yield Failure(
+            path, f"cannot be read: {error.strerror or error}", time.monotonic() - began_s
+        )
+        return
+    notes = list(audio.notes)
+    if out_of_time:
+        notes.append(f"out of time: scored to {audio.seconds:.0f} s, the rest is left")
+    yield FileRecord(
+        path=path,
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        model=fingerprint,
+        seconds=audio.seconds,
+        elapsed_s=time.monotonic() - began_s,
+        counts=dict(counts),
+        reasons=reasons,
+        notes=notes,
+        out_of_time=out_of_time,
+    )
+
+
+def _gather(
+    outcomes: Sequence[Outcome], counts: Counter[str], reasons: dict[str, str], *, seconds: float
+) -> Rows:
+    """Put outcomes into rows, and count them."""
+    states = "".join(STATE_LETTERS[outcome.state] for outcome in outcomes)
+    counts.update(states)
+    for outcome in outcomes:
+        if isinstance(outcome, Unscored):
+            reasons.setdefault(STATE_LETTERS[outcome.state], outcome.reason)
+    scores = [outcome.scores for outcome in outcomes if isinstance(outcome, Prediction)]
+    return Rows(
+        ends_s=[outcome.window.end_s for outcome in outcomes],
+        states=states,
+        scores=np.stack(scores) if scores else np.empty((0, 0), dtype=np.float32),
+        reasons=reasons,
+        seconds=seconds,
+    )
+
+
+def _reason(error: EdgeError, path: str) -> str:
+    """Say it in one line, without the path that the line begins with anyway."""
+    what = error.what.removeprefix(f"{path}: ") if isinstance(error, AudioError) else error.what
+    return f"{what} ({error.remedy})" if error.remedy else what
+
+
+_MOST_VALUES = 1 << 20
+_MOST_ROWS = 360
