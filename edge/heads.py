@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from edge.contracts import FloatArray
+from edge.model_folder import ModelFolder
+from edge.onnx_session import open_session, width_of
 
 
 class OnnxHead:
@@ -21,25 +23,32 @@ class OnnxHead:
     """
 
     def __init__(self, path: Path) -> None:
-        import onnxruntime  # noqa: PLC0415 (heavy: loaded by who has a head)
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = open_session(path)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1:
             raise ValueError(
                 f"{path.name} has {len(inputs)} inputs and {len(outputs)} outputs, not one of each"
             )
         self._input, self._output = inputs[0].name, outputs[0].name
-        self.input_size = int(inputs[0].shape[-1])
-        self.output_size = int(outputs[0].shape[-1])
+        input_size, output_size = width_of(inputs[0]), width_of(outputs[0])
+        if input_size is None or output_size is None:
+            raise ValueError(f"{path.name} leaves the width of its input or output open")
+        self.input_size, self.output_size = input_size, output_size
 
     def __call__(self, embedding: FloatArray) -> FloatArray:
         """Return probabilities [shape=(output_size,)] of an embedding [shape=(input_size,)]."""
         scores = self._session.run([self._output], {self._input: embedding[np.newaxis]})[0][0]
         return np.asarray(scores, dtype=np.float32)
+
+
+def read_head(folder: ModelFolder) -> OnnxHead:
+    """Open `files.head` of a model folder.
+
+    Raises:
+        ModelError: Not named, or no head.
+    """
+    path = folder.file("head")
+    try:
+        return OnnxHead(path)
+    except ValueError as reason:
+        raise folder.error("files.head", str(reason), remedy="build the model again") from None

@@ -1,18 +1,27 @@
 """From a model's name to a loaded model that has proved itself."""
 
+import importlib
 import importlib.resources
-from collections.abc import Iterator, Sequence
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from edge.backends import onnx, stsg, tflite
 from edge.contracts import AudioBlock, FloatArray, Model, Prediction, WindowKind
 from edge.dsp.signals import golden_signal
 from edge.errors import ModelError
-from edge.manifest import MANIFEST_NAME, ModelFolder, read_folder
+from edge.manifest import MANIFEST_NAME, Manifest
+from edge.model_folder import ModelFolder, read_folder
 
-_LOADERS = {"onnx": onnx.load, "stsg": stsg.load, "tflite": tflite.load}
+_ONNX = {"onnxruntime": "onnxruntime"}
+_NEEDS: Mapping[str, Sequence[Mapping[str, str]]] = {
+    "onnx": [_ONNX],
+    "stsg": [{"faiss": "faiss-cpu"}, {"scipy": "scipy"}, _ONNX],
+    "tflite": [{"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}],
+}
+"""What the module `edge.backends.<name>` runs on: of each mapping, from a package to its name for
+pip, one package must be there."""
 
 
 def model_folders(models_dir: Path | None = None) -> Iterator[Path]:
@@ -42,8 +51,25 @@ def find_model(name: str, *, models_dir: Path | None = None) -> Path:
         return Path(name)
     known = ", ".join(folder.name for folder in model_folders(models_dir))
     raise ModelError(
-        f"no model called {name!r}", remedy=f"name a model folder or one of: {known or 'none found'}"
+        f"no model called {name!r}",
+        remedy=f"name a model folder or one of: {known or 'none found'}",
     )
+
+
+def check_runtime(folder: Path, manifest: Manifest) -> None:
+    """Make sure that the packages which run a model are installed, without importing them.
+
+    Raises:
+        ModelError: One is missing; the remedy installs it.
+    """
+    for choice in _NEEDS[manifest.backend]:
+        if not any(importlib.util.find_spec(package) for package in choice):
+            wanted = " or ".join(choice.values())
+            raise ModelError(
+                f"{folder / MANIFEST_NAME}: backend: {manifest.backend} runs on {wanted}, which is "
+                "not installed",
+                remedy=f"pip install {next(iter(choice.values()))}",
+            )
 
 
 def load_model(folder: Path, *, external: Sequence[Path] = ()) -> Model:
@@ -57,9 +83,21 @@ def load_model(folder: Path, *, external: Sequence[Path] = ()) -> Model:
         ModelError: Naming the file, the key and the remedy.
     """
     read = read_folder(folder, external=external)
-    model = _LOADERS[read.manifest.backend](read)
-    _check_golden(read, model)
+    model = open_model(read)
+    check_golden(read, model)
     return model
+
+
+def open_model(folder: ModelFolder) -> Model:
+    """Load a verified folder into its backend; `check_golden` has yet to prove it.
+
+    Raises:
+        ModelError: The stages do not fit one another, or what runs them is not installed.
+    """
+    check_runtime(folder.path, folder.manifest)
+    backend = importlib.import_module(f"edge.backends.{folder.manifest.backend}")
+    load: Callable[[ModelFolder], Model] = backend.load
+    return load(folder)
 
 
 def golden_scores(model: Model) -> FloatArray:
@@ -74,21 +112,23 @@ def golden_scores(model: Model) -> FloatArray:
     return first.scores
 
 
-def _check_golden(folder: ModelFolder, model: Model) -> None:
+def check_golden(folder: ModelFolder, model: Model) -> float:
+    """Let a model reproduce its golden vector.
+
+    Returns:
+        The largest difference.
+
+    Raises:
+        ModelError: It strays by more than the manifest tolerates.
+    """
     golden = folder.manifest.golden
-    path = folder.files[golden.scores]
-    key = f"files.{golden.scores}"
-    try:
-        expected = np.load(path, allow_pickle=False)
-    except (ValueError, OSError) as reason:
-        raise folder.error(
-            key, f"{path.name} is no .npy array: {reason}", remedy="build the model again"
-        ) from None
+    expected = _read_golden(folder)
     found = golden_scores(model)
     if expected.shape != found.shape:
         raise folder.error(
-            key,
-            f"{path.name} has shape {expected.shape}, the model gives {found.shape}",
+            f"files.{golden.scores}",
+            f"{folder.files[golden.scores].name} has shape {expected.shape}, the model gives "
+            f"{found.shape}",
             remedy="build the model again",
         )
     stray = float(np.abs(expected - found).max())
@@ -99,6 +139,25 @@ def _check_golden(folder: ModelFolder, model: Model) -> None:
             f"{golden.tolerance:g}",
             remedy="restore the model's files, or reinstall the library that runs it",
         )
+    return stray
+
+
+def _read_golden(folder: ModelFolder) -> FloatArray:
+    """Read the golden vector; nothing is ever unpickled."""
+    key = folder.manifest.golden.scores
+    path = folder.files[key]
+    try:
+        with path.open("rb") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
+        if array.dtype.kind != "f":
+            raise ValueError(f"it holds {array.dtype}, not numbers")
+    except (ValueError, OSError, EOFError) as reason:
+        raise folder.error(
+            f"files.{key}",
+            f"{path.name} is no .npy array of numbers: {reason}",
+            remedy="build the model again",
+        ) from None
+    return np.asarray(array, dtype=np.float32)
 
 
 def _roots(models_dir: Path | None) -> list[Path]:

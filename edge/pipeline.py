@@ -109,7 +109,8 @@ class StreamScorer:
         if finite.all():
             return block.samples
         bad = np.flatnonzero(~finite) + block.start_sample - self._segment_start
-        edges = np.flatnonzero(np.diff(bad) > 1)
+        # Runs closer to one another than any window is long count as one.
+        edges = np.flatnonzero(np.diff(bad) > block.sample_rate_hz * _LEAST_WINDOW_S)
         for first, last in zip(
             np.concatenate([bad[:1], bad[edges + 1]]),
             np.concatenate([bad[edges], bad[-1:]]),
@@ -181,3 +182,6 @@ class _Stage:
 
 def _shifted(window: Window, by_s: float) -> Window:
     return Window(window.stream, window.start_s + by_s, window.end_s + by_s)
+
+
+_LEAST_WINDOW_S = 0.01

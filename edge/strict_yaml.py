@@ -30,28 +30,15 @@ def read(path: Path, kind: type[T], *, error: type[EdgeError] = ConfigError) -> 
         raise error(f"{path}: is not UTF-8 text: {reason}", remedy="save it as UTF-8") from None
     except OSError as reason:
         raise error(
-            f"{path}: cannot be read: {reason.strerror}", remedy="check the path and its permissions"
+            f"{path}: cannot be read: {reason.strerror}",
+            remedy="check the path and its permissions",
         ) from None
     return parse(text, kind, name=str(path), error=error)
 
 
 def parse(text: str, kind: type[T], *, name: str, error: type[EdgeError] = ConfigError) -> T:
     """Read YAML text as a `kind`; `name` stands for the file in messages."""
-    loader = _Loader(text)
-    try:
-        node = loader.get_single_node()
-        data = loader.construct_document(node) if node is not None else None
-    except yaml.MarkedYAMLError as reason:
-        mark = reason.problem_mark
-        line = mark.line + 1 if mark else 1
-        raise error(
-            f"{name}:{line}: is not valid YAML: {reason.problem}",
-            remedy="mend that line; indentation is by spaces, and text with a colon needs quotes",
-        ) from None
-    except yaml.YAMLError as reason:
-        raise error(f"{name}: is not valid YAML: {reason}", remedy="mend or replace it") from None
-    finally:
-        loader.dispose()
+    node, data = _load(text, name=name, error=error)
     if node is None:
         raise error(f"{name}: is empty", remedy="write the keys it must hold, or restore it")
     try:
@@ -69,19 +56,51 @@ def parse(text: str, kind: type[T], *, name: str, error: type[EdgeError] = Confi
         ) from None
 
 
+def _load(text: str, *, name: str, error: type[EdgeError]) -> tuple[yaml.Node | None, Any]:
+    """Parse YAML into its nodes, which know their lines, and its data."""
+    mend = "mend that line; indentation is by spaces, and text with a colon needs quotes"
+    loader = None
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        return node, loader.construct_document(node) if node is not None else None
+    except yaml.MarkedYAMLError as reason:
+        mark = reason.problem_mark
+        line = mark.line + 1 if mark else 1
+        raise error(f"{name}:{line}: is not valid YAML: {reason.problem}", remedy=mend) from None
+    except yaml.YAMLError as reason:
+        raise error(f"{name}: is not valid YAML: {reason}", remedy="mend or replace it") from None
+    except RecursionError:
+        raise error(f"{name}: is nested too deeply", remedy="mend or replace it") from None
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
 class _Loader(yaml.SafeLoader):
     """Refuses a key that is given twice; PyYAML would silently take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise _problem("a key is plain text", key_node)
+            key = self.construct_object(key_node, deep=True)
             if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is given twice", key_node.start_mark
-                )
+                raise _problem(f"the key {key!r} is given twice", key_node)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, KeyError) as reason:
+            # PyYAML lets these through where text looks like a date or number but is none.
+            raise _problem(f"no such value: {reason}; text needs quotes", node) from None
+
+
+def _problem(problem: str, node: yaml.Node) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
 
 
 def _line_of(node: yaml.Node, key: str) -> int:
@@ -111,6 +130,8 @@ def _remedy(message: str, key: str, kind: type[Any]) -> str:
         return f"take it out or correct its spelling; known here: {', '.join(known)}"
     if "missing required field" in message:
         return "add it"
+    if message.startswith("Expected `str`"):
+        return "put it in quotes"
     return "give a value of the kind named"
 
 

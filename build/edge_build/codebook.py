@@ -33,7 +33,7 @@ def fit_codebook(
         faiss.omp_set_num_threads(1)
     spec = recipe.tokens
     progress = tqdm(total=spec.iterations + 2, desc="PCA and K-means", unit="round")
-    pca = faiss.PCAMatrix(recipe.features.mel_bands, spec.dims)
+    pca = faiss.PCAMatrix(recipe.features.mel_bands, spec.dims, -spec.whitening / 2.0)
     pca.train(_sample(rows, counts, limit=spec.pca_frames, seed=recipe.seed))
     progress.update()
     picked = _pick(counts, limit=spec.kmeans_frames, seed=recipe.seed)
@@ -66,7 +66,8 @@ def read_codebook(path: Path) -> Codebook:
     """Read what `fit_codebook` wrote, as the runtime's codebook."""
     import faiss  # noqa: PLC0415 (heavy: loaded by who fits)
 
-    chain = faiss.downcast_index(faiss.read_index(str(path)))
+    index = faiss.read_index(str(path))  # owns what the rest only points into
+    chain = faiss.downcast_index(index)
     pca = faiss.downcast_VectorTransform(chain.chain.at(0))
     flat = faiss.downcast_index(chain.index)
     projection = faiss.vector_to_array(pca.A).reshape(pca.d_out, pca.d_in)

@@ -18,7 +18,7 @@ from edge_build.codebook import fit_codebook, read_codebook, tokens_for
 from edge_build.dataset import Clip, without_single_clips
 from edge_build.frames import FrameStore, TokenStore, hash_arrays
 from edge_build.head import Head, IntArray, fit_head
-from edge_build.pinned import library_versions
+from edge_build.pinned import library_versions, pinning
 from edge_build.recipe import Recipe
 from edge_build.vectors import fit_vectors
 
@@ -213,7 +213,7 @@ class Chain:
         return table
 
     def _key(self, *parts: object) -> str:
-        return key_of(*parts, self.recipe.seed, self.recipe.deterministic, self._versions)
+        return key_of(*parts, self.recipe.seed, self.recipe.deterministic, pinning(), self._versions)
 
 
 _MOST_NOTES = 10

@@ -35,11 +35,7 @@ def pinned_environment(inherited: Mapping[str, str]) -> dict[str, str]:
         inherited: What the rest is taken from.
     """
     pinned = {
-        "EDGE_BUILD_PINNED": "1",
-        "PYTHONHASHSEED": "0",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
+        PINNED_VARIABLE: "all",
         "OPENBLAS_CORETYPE": "Haswell",
         "FAISS_OPT_LEVEL": "generic",
         "FAISS_SIMD_LEVEL": "NONE",
@@ -49,22 +45,35 @@ def pinned_environment(inherited: Mapping[str, str]) -> dict[str, str]:
     if platform.machine() != "x86_64":
         for name in ("OPENBLAS_CORETYPE", "FAISS_SIMD_LEVEL", "GLIBC_TUNABLES"):
             del pinned[name]
-    return {**inherited, **pinned}
+    return {**one_thread(inherited), **pinned}
 
 
-def rerun_pinned(arguments: Sequence[str]) -> None:
+def one_thread(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which the libraries start no threads of their own."""
+    single = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    return {**inherited, PINNED_VARIABLE: "threads", "PYTHONHASHSEED": "0", **single}
+
+
+def pinning() -> str:
+    """Say how this process's arithmetic is pinned: `all`, `threads`, or empty for not at all."""
+    return os.environ.get(PINNED_VARIABLE, "")
+
+
+def rerun_pinned(arguments: Sequence[str], *, threads_only: bool = False) -> None:
     """Start this program again in the pinned environment, unless it already runs there.
 
     Does not return where it starts again: the process is replaced, keeping its number.
 
     Args:
         arguments: The command's arguments, without the program's name.
+        threads_only: One thread alone, for honest timing; routines as the processor has them.
     """
-    if os.environ.get(PINNED_VARIABLE) == "1":
+    if pinning():
         return
     sys.stdout.flush()
     sys.stderr.flush()
-    environment = pinned_environment(os.environ)
+    pinned = one_thread(os.environ) if threads_only else pinned_environment(os.environ)
+    environment = dict(pinned)
     environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     command = [sys.executable, "-m", "edge_build", *arguments]
     os.execve(sys.executable, command, environment)  # noqa: S606 (this very program)

@@ -19,10 +19,13 @@ Seed = Annotated[int, Meta(ge=0, lt=2**31)]
 
 
 class TokenRecipe(Record):
-    """How frames become tokens: PCA without whitening, then K-means (section 3.2.1)."""
+    """How frames become tokens: PCA, then K-means (section 3.2.1)."""
 
     dims: Positive = 128
     """Dimensions that PCA keeps."""
+    whitening: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    """How far the dimensions are brought to equal variance before distances are taken: 0 not at
+    all, 1 wholly. Without it the loudest differences, often the background's, make the tokens."""
     count: Positive = 16_384
     """Centroids K."""
     iterations: Positive = 25

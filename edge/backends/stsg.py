@@ -18,8 +18,8 @@ from edge.contracts import (
     WindowState,
 )
 from edge.dsp.ring import FrameRing
-from edge.heads import OnnxHead
-from edge.manifest import ModelFolder
+from edge.heads import OnnxHead, read_head
+from edge.model_folder import ModelFolder
 from edge.stsg.codebook import Codebook, TokenArray
 from edge.stsg.features import FeatureExtractor, FeatureSpec
 from edge.stsg.tokenizer import Search, Tokenizer
@@ -47,7 +47,7 @@ def load(folder: ModelFolder) -> "StsgModel":
         raise folder.error("stsg.features", str(reason), remedy="mend the features") from None
     codebook, approximate = _read_codebook(folder)
     vectors = _read_vectors(folder)
-    head = _read_head(folder)
+    head = read_head(folder)
     stages = [
         ("stsg.features.mel_bands", spec.features.mel_bands, "the codebook", codebook.features),
         ("stsg.dims", spec.dims, "the codebook", codebook.dims),
@@ -229,13 +229,3 @@ def _read_vectors(folder: ModelFolder) -> TokenVectors:
             remedy="build the model again",
         ) from None
     return TokenVectors(table)
-
-
-def _read_head(folder: ModelFolder) -> OnnxHead:
-    path = folder.file("head")
-    try:
-        return OnnxHead(path)
-    except Exception as reason:  # onnxruntime raises classes of its own without a common base
-        raise folder.error(
-            "files.head", f"{path.name} cannot be used: {reason}", remedy="build the model again"
-        ) from None

@@ -21,7 +21,7 @@ def format_cells(values: FloatArray) -> NDArray[np.uint8]:
     Returns:
         uint8 [shape=(rows, columns * CELL_BYTES)]
     """
-    flat = np.fmax(np.fmin(values, np.float32(1.0)), np.float32(0.0)).ravel().astype(np.float64)
+    flat = np.fmin(np.fmax(values, np.float32(0.0)), np.float32(1.0)).ravel().astype(np.float64)
     cells = np.empty(len(flat), dtype=_FIXED)
     fixed = (flat >= _LEAST_FIXED) | (flat == 0.0)
     if fixed.all():
@@ -29,7 +29,7 @@ def format_cells(values: FloatArray) -> NDArray[np.uint8]:
     else:
         cells[fixed] = _write_fixed(flat[fixed])
         cells[~fixed] = _write_scientific(flat[~fixed]).view(_FIXED)
-    return cells.view(np.uint8).reshape(len(values), -1)
+    return cells.view(np.uint8).reshape(len(values), values.shape[1] * CELL_BYTES)
 
 
 def _write_fixed(values: NDArray[np.float64]) -> NDArray[np.void]:

@@ -59,18 +59,20 @@ def score_file(
         status = os.stat(path)
         with AudioFile(Path(path)) as audio:
             scorer = StreamScorer(model, windows=windows, post=post)
+            seconds = 0.0
             for block in audio:
-                held += scorer.push(block)
-                if len(held) >= most_rows:
-                    yield _gather(held, counts, reasons, seconds=audio.seconds)
-                    held = []
                 if deadline_s is not None and time.monotonic() > deadline_s:
                     out_of_time = True
                     break
+                held += scorer.push(block)
+                seconds = audio.seconds
+                if len(held) >= most_rows:
+                    yield _gather(held, counts, reasons, seconds=seconds)
+                    held = []
             else:
                 held += scorer.finish()
             if held:
-                yield _gather(held, counts, reasons, seconds=audio.seconds)
+                yield _gather(held, counts, reasons, seconds=seconds)
     except EdgeError as error:
         yield Failure(path, _reason(error, path), time.monotonic() - began_s)
         return
@@ -81,13 +83,16 @@ def score_file(
         return
     notes = list(audio.notes)
     if out_of_time:
-        notes.append(f"out of time: scored to {audio.seconds:.0f} s, the rest is left")
+        if not counts:
+            yield Failure(path, OUT_OF_TIME, time.monotonic() - began_s)
+            return
+        notes.append(f"{OUT_OF_TIME}: scored to {seconds:.0f} s, the rest is left")
     yield FileRecord(
         path=path,
         size=status.st_size,
         mtime_ns=status.st_mtime_ns,
         model=fingerprint,
-        seconds=audio.seconds,
+        seconds=seconds,
         elapsed_s=time.monotonic() - began_s,
         counts=dict(counts),
         reasons=reasons,
@@ -120,6 +125,8 @@ def _reason(error: EdgeError, path: str) -> str:
     what = error.what.removeprefix(f"{path}: ") if isinstance(error, AudioError) else error.what
     return f"{what} ({error.remedy})" if error.remedy else what
 
+
+OUT_OF_TIME = "the time budget was used up"
 
 _MOST_VALUES = 1 << 20
 _MOST_ROWS = 360

@@ -31,16 +31,18 @@ class Codebook:
         self._projection_norm = float(np.linalg.norm(self._projection.astype(np.float64), 2))
         # K-means on silence yields equal centroids: each is searched once, by its lowest number.
         self._tokens = len(centroids)
-        _, first = np.unique(centroids, axis=0, return_index=True)
-        self._numbers = np.sort(first).astype(np.int32)
-        self._centroids = np.ascontiguousarray(centroids[self._numbers], dtype=np.float32)
-        lead = min(_LEADING_DIMS, self.dims)
-        rest = np.sqrt(np.sum(self._centroids[:, lead:].astype(np.float64) ** 2, axis=1))
-        short = np.column_stack([self._centroids[:, :lead].astype(np.float64), rest])
-        squared = np.sum(short**2, axis=1)
-        self._lead = lead
-        self._short = np.ascontiguousarray(np.vstack([-2.0 * short.T, squared]), dtype=np.float32)
-        self._short_norm = float(np.sqrt(squared.max()))
+        self._numbers = _first_of_equals(centroids)
+        distinct = centroids[self._numbers].astype(np.float64)
+        squared = np.sum(distinct**2, axis=1)
+        # Each row is a centroid and its squared norm, so that one product with [-2 y, 1] gives the
+        # squared distance to y, less |y|².
+        self._table = np.column_stack([distinct, squared]).astype(np.float32)
+        self._centroids = self._table[:, :-1]
+        self._lead = min(_LEADING_DIMS, self.dims)
+        rest = np.sqrt(np.sum(distinct[:, self._lead :] ** 2, axis=1))
+        short = np.column_stack([distinct[:, : self._lead], rest, squared])
+        self._short_table = short.astype(np.float32)
+        self._norm = float(np.sqrt(squared.max()))
 
     @property
     def tokens(self) -> int:
@@ -112,18 +114,7 @@ class Codebook:
         points = self.project(features)
         length = np.linalg.norm(features, axis=1)
         point_error = self._projection_norm * (error + _PROJECTION_ROUNDING * length)
-        # The distance in the leading dimensions and in the norm of the rest bounds the distance
-        # from below (triangle inequality), so one thin matrix product leaves few centroids.
-        rest = np.linalg.norm(points[:, self._lead :], axis=1)
-        short = np.column_stack([points[:, : self._lead], rest, np.ones_like(rest)])
-        bound = short @ self._short
-        short_squared = np.einsum("ij,ij->i", short[:, :-1], short[:, :-1])
-        guess = bound.argmin(axis=1)
-        reach = self._distance(points, guess) + 2.0 * point_error
-        slack = _PRODUCT_ROUNDING * (np.sqrt(short_squared) + self._short_norm) ** 2
-        level = reach**2 * (1.0 + _PRODUCT_ROUNDING) - short_squared + slack
-        flat = np.flatnonzero(bound <= level[:, np.newaxis])
-        rows, numbers = np.divmod(flat, len(self._centroids))
+        rows, numbers = self._candidates(points, point_error)
         distance = self._distance(points[rows], numbers)
         starts = np.searchsorted(rows, np.arange(len(points)))
         nearest = np.minimum.reduceat(distance, starts)
@@ -136,13 +127,80 @@ class Codebook:
         open_rows = np.flatnonzero(ends - starts > 1)
         return tokens, list(open_rows), [numbers[starts[row] : ends[row]] for row in open_rows]
 
+    def _candidates(
+        self, points: FloatArray, point_error: FloatArray
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Pair each row, in order, with every centroid that could be its nearest.
+
+        The distance in the leading dimensions and in the norm of the rest bounds the distance from
+        below (triangle inequality), so a thin matrix product leaves few centroids where the sound
+        has structure. Noise has none: where a sample of the rows, or a row, has many candidates
+        left, the whole product is cheaper than measuring each.
+        """
+        rest = np.linalg.norm(points[:, self._lead :], axis=1)
+        short = np.column_stack([points[:, : self._lead], rest])
+        sample = slice(None, None, -(-len(points) // _SAMPLED_ROWS))
+        possible = self._possible(
+            points[sample], short[sample], self._short_table, point_error[sample]
+        )
+        if np.count_nonzero(possible) > _MANY_CANDIDATES * len(possible):
+            return _pairs(self._possible(points, points, self._table, point_error))
+        possible = self._possible(points, short, self._short_table, point_error)
+        rows, numbers = _pairs(possible)
+        many = np.flatnonzero(np.bincount(rows) > _MANY_CANDIDATES)
+        if not len(many):
+            return rows, numbers
+        possible[many] = self._possible(points[many], points[many], self._table, point_error[many])
+        return _pairs(possible)
+
+    def _possible(
+        self, points: FloatArray, coordinates: FloatArray, table: FloatArray, point_error: FloatArray
+    ) -> NDArray[np.bool_]:
+        """Mark, for each row, the centroids that a bound on their distance leaves possible.
+
+        Args:
+            points: float32 [shape=(n, dims)].
+            coordinates: What of the points the bound looks at, float32 [shape=(n, m)].
+            table: The same of the centroids, and their squared norms [shape=(tokens, m + 1)].
+            point_error: float32 [shape=(n,)].
+
+        Returns:
+            bool [shape=(n, tokens)].
+        """
+        squared = np.einsum("ij,ij->i", coordinates, coordinates)
+        ones = np.ones((len(points), 1), dtype=np.float32)
+        bound = np.hstack([-2.0 * coordinates, ones]) @ table.T
+        guess = bound.argmin(axis=1)
+        reach = self._distance(points, guess) + 2.0 * point_error
+        slack = _PRODUCT_ROUNDING * (np.sqrt(squared) + self._norm) ** 2
+        level = reach**2 * (1.0 + _PRODUCT_ROUNDING) - squared + slack
+        return np.asarray(bound <= level[:, np.newaxis])
+
     def _distance(self, points: FloatArray, numbers: NDArray[np.intp]) -> FloatArray:
         difference = points - self._centroids[numbers]
         return np.sqrt(np.einsum("ij,ij->i", difference, difference))
 
 
+def _pairs(marks: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """List rows and columns of the marks, row by row; quicker than `nonzero` where few are set."""
+    rows, columns = np.divmod(np.flatnonzero(marks), marks.shape[1])
+    return rows, columns
+
+
+def _first_of_equals(rows: FloatArray) -> TokenArray:
+    """Number the rows that equal no earlier row, in order."""
+    norms = np.einsum("ij,ij->i", rows, rows)
+    _, group, size = np.unique(norms, return_inverse=True, return_counts=True)
+    doubtful = np.flatnonzero(size[group] > 1)
+    _, first = np.unique(rows[doubtful], axis=0, return_index=True)
+    later = np.setdiff1d(doubtful, doubtful[first], assume_unique=True)
+    return np.setdiff1d(np.arange(len(rows)), later, assume_unique=True).astype(np.int32)
+
+
 _LEADING_DIMS = 24
 _ROWS_AT_ONCE = 120
+_SAMPLED_ROWS = 8
+_MANY_CANDIDATES = 200
 # Errors of float32, relative to the sizes they are multiplied with; each several times what a sum
 # of that many terms was measured to lose.
 _PROJECTION_ROUNDING = 3e-6

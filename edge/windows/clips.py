@@ -119,11 +119,11 @@ class ClipStream:
     def push(self, block: AudioBlock) -> Sequence[Outcome]:
         """Score the clips that became complete; return the windows these completed."""
         self._stream = block.stream
-        self._held = np.concatenate([self._held, block.samples])
+        self._pieces.append(block.samples.copy())
+        self._end += len(block.samples)
         outcomes: list[Outcome] = []
         while self._end >= self._next * self._grid.step + self._grid.clip:
             outcomes += self._take(self._next * self._grid.step)
-        self._let_go()
         return outcomes
 
     def finish(self) -> Sequence[Outcome]:
@@ -154,6 +154,8 @@ class ClipStream:
         """Forget the segment."""
         self._held = np.empty(0, dtype=np.float32)
         self._held_from = 0
+        self._pieces: list[FloatArray] = []
+        self._end = 0
         self._next = 0
         self._frame = 0
         self._clips: list[ClipScores] = []
@@ -161,10 +163,6 @@ class ClipStream:
     def close(self) -> None:
         """Let go of the buffers."""
         self.reset()
-
-    @property
-    def _end(self) -> int:
-        return self._held_from + len(self._held)
 
     def _take(self, start: int) -> list[Outcome]:
         """Score clip `next`, which starts at `start`; return what it completed."""
@@ -214,15 +212,23 @@ class ClipStream:
 
     def _cut(self, start: int) -> FloatArray:
         """Cut a clip [shape=(grid.clip,)], zero-padded past the end."""
+        self._gather()
         clip = self._held[start - self._held_from :][: self._grid.clip]
         return np.pad(clip, (0, self._grid.clip - len(clip)))
 
-    def _let_go(self) -> None:
-        """Forget samples that neither the next clip nor the open frame can ask for."""
-        keep = min(self._next * self._grid.step, self._frame * self._grid.frame)
-        if keep > self._held_from:
-            self._held = self._held[keep - self._held_from :].copy()
+    def _gather(self) -> None:
+        """Join what came to what is held, without what no clip can ask for any more.
+
+        Done when a clip is cut, not at each push: many small blocks cost no more than a large one.
+        """
+        keep = self._next * self._grid.step
+        if not self._native:
+            keep = min(keep, self._frame * self._grid.frame)
+        if self._pieces:
+            joined = np.concatenate([self._held, *self._pieces])
+            self._held = joined[keep - self._held_from :].copy()
             self._held_from = keep
+            self._pieces = []
 
     def _window(self, start: int, length: int) -> Window:
         rate = self._grid.sample_rate_hz

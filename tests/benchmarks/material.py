@@ -7,14 +7,21 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from edge.contracts import FloatArray
 from edge.dsp.framing import Framer
-from edge.stsg.features import FeatureExtractor, FeatureSpec
+from edge.stsg.features import FeatureExtractor
+from edge_build.codebook import fit_codebook, read_codebook
+from edge_build.folder import write_folder
+from edge_build.head import Head
+from edge_build.learn import Examples, Learnt
+from edge_build.recipe import read_recipe
 from edge_build.synth import render_recording
 
 PLACE = Path(__file__).resolve().parents[2] / ".bench"
-TOKENS, DIMS, VECTOR_SIZE, CLASSES = 16_384, 128, 1_024, 206
+CLASSES = 206
 SEED = 20250905
 DISTINCT = 30
+CODEBOOK_MINUTES = 180
 
 
 @dataclass(frozen=True)
@@ -58,17 +65,52 @@ def _recordings(folder: Path, count: int) -> Path:
 
 
 def _model(folder: Path) -> Path:
-    """Fit a PCA on synthetic frames and take frames of other recordings as centroids."""
+    """Write a model of full size: a fitted codebook, random vectors and head."""
     if folder.exists():
         return folder
-    from sklearn.neural_network import MLPClassifier  # noqa: F401
-
-    extractor = FeatureExtractor(FeatureSpec())
-    framer = Framer(frame_size=8_000, hop=4_000)
-    features = np.concatenate(
-        [
-            extractor.quick(framer.push(render_recording(SEED + 10_000 + number).samples))[0]
-            for number in range(TOKENS // 480 + 2)
-        ]
+    recipe_path = Path(__file__).with_name("stsg-full.yaml")
+    recipe = read_recipe(recipe_path)
+    extractor = FeatureExtractor(recipe.feature_spec())
+    minutes = [
+        extractor.quick(
+            Framer(frame_size=8_000, hop=4_000).push(render_recording(SEED + 10_000 + n).samples)
+        )[0]
+        for n in range(CODEBOOK_MINUTES)
+    ]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    codebook_path = folder.parent / "codebook.faiss"
+    fit_codebook(
+        minutes.__getitem__,
+        [len(rows) for rows in minutes],
+        recipe,
+        tokens=recipe.tokens.count,
+        path=codebook_path,
     )
-    return write(folder, features)
+    rng = np.random.default_rng(SEED)
+    size, hidden = recipe.word2vec.vector_size, recipe.head.hidden
+    learnt = Learnt(
+        labels=tuple(f"class_{number:03d}" for number in range(CLASSES)),
+        codebook_path=codebook_path,
+        codebook=read_codebook(codebook_path),
+        vectors=rng.standard_normal((recipe.tokens.count, size), dtype=np.float32),
+        unseen=0,
+        head=Head(
+            mean=np.zeros(size, np.float32),
+            scale=np.ones(size, np.float32),
+            weights=(_weights(rng, size, hidden), _weights(rng, hidden, CLASSES)),
+            biases=(np.zeros(hidden, np.float32), np.zeros(CLASSES, np.float32)),
+            epochs=0,
+            validation_loss=0.0,
+        ),
+        examples=Examples(np.empty((0, size), np.float32), np.empty(0, np.intp), ()),
+        clips=(),
+        unlabelled=(),
+        frames=sum(len(rows) for rows in minutes),
+        notes=(),
+    )
+    return write_folder(folder, recipe, recipe_path, learnt)
+
+
+def _weights(rng: np.random.Generator, rows: int, columns: int) -> FloatArray:
+    scale = np.float32(np.sqrt(2.0 / rows))
+    return rng.standard_normal((rows, columns), dtype=np.float32) * scale

@@ -1,0 +1,133 @@
+"""`MODEL_CARD.md`: data, licence, scores, sizes and recipe, for whoever uses the model."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edge_build.folder import CARD_NAME, FILES, RECIPE_NAME
+from edge_build.head import split_by_recording
+from edge_build.learn import Learnt
+from edge_build.pinned import library_versions
+from edge_build.recipe import Recipe
+from edge_build.scores import score_table
+
+SCORES_HEADING = "## Scores"
+
+
+def write_card(folder: Path, recipe: Recipe, learnt: Learnt) -> Path:
+    """Write the card of a folder that `write_folder` made.
+
+    Returns:
+        The card's path.
+    """
+    sections = [
+        f"# {recipe.name} {recipe.version}",
+        "A Spectrogram Token Skip-Gram (STSG) model, made by `edge-build train`: 5-second windows "
+        f"of {recipe.sample_rate} Hz audio, {recipe.frames_per_window} tokens each, to "
+        f"{len(learnt.labels)} probabilities that sum to 1.",
+        "## Classes",
+        ", ".join(learnt.labels),
+        "## Data",
+        _data(recipe, learnt),
+        "## Licence",
+        _licence(recipe),
+        SCORES_HEADING,
+        _validation(recipe, learnt),
+        "## Files",
+        _files(folder),
+        "## Tokens",
+        f"{learnt.codebook.tokens} tokens over {learnt.codebook.dims} PCA dimensions. "
+        f"{learnt.unseen} of them never occurred in the data; their vectors are zeros.",
+        "## Made again",
+        _made_again(recipe),
+        "## Recipe",
+        f"```yaml\n{(folder / RECIPE_NAME).read_text('utf-8').rstrip()}\n```",
+    ]
+    path = folder / CARD_NAME
+    path.write_text("\n\n".join(sections) + "\n", "utf-8")
+    return path
+
+
+def add_scores(card: Path, title: str, text: str) -> None:
+    """Put a result under the card's scores, in the place of an earlier one with that title.
+
+    Args:
+        card: A `MODEL_CARD.md` that `write_card` wrote.
+        title: The result's heading.
+        text: Markdown.
+    """
+    lines = card.read_text("utf-8").split("\n")
+    heading = f"### {title}"
+    if heading in lines:
+        first = lines.index(heading)
+        end = next(i for i in range(first + 1, len(lines)) if lines[i].startswith("#"))
+        del lines[first:end]
+    start = lines.index(SCORES_HEADING) + 1
+    end = next((i for i in range(start, len(lines)) if lines[i].startswith("## ")), len(lines))
+    lines[end:end] = [heading, "", *text.strip().split("\n"), ""]
+    part = card.with_name(f".{card.name}.part")
+    part.write_text("\n".join(lines), "utf-8")
+    part.replace(card)
+
+
+def _data(recipe: Recipe, learnt: Learnt) -> str:
+    counts = Counter(clip.label for clip in learnt.clips)
+    recordings = len({clip.recording for clip in learnt.clips})
+    folders = Counter(clip.name.split("/")[0] for clip in learnt.unlabelled)
+    lines = [
+        f"{recipe.source}",
+        "",
+        f"- {len(learnt.clips)} labelled clips of {recordings} recordings: "
+        + ", ".join(f"{label} {counts[label]}" for label in learnt.labels),
+        f"- {len(learnt.unlabelled)} files without labels, for codebook and vectors alone"
+        + (": " + ", ".join(f"{name} {n}" for name, n in folders.items()) if folders else ""),
+        f"- {learnt.frames} frames in all",
+        *(f"- {note}" for note in learnt.notes),
+    ]
+    return "\n".join(lines)
+
+
+def _licence(recipe: Recipe) -> str:
+    licence = recipe.licence
+    use = "allowed" if licence.commercial_use else "not allowed"
+    return f"{licence.name}; commercial use is {use}. {licence.attribution}".rstrip()
+
+
+def _validation(recipe: Recipe, learnt: Learnt) -> str:
+    examples, spec = learnt.examples, recipe.head
+    _, held = split_by_recording(
+        examples.labels, examples.recordings, share=spec.validation_share, seed=recipe.seed
+    )
+    found = score_table(
+        examples.labels[held], learnt.head.probabilities(examples.embeddings[held])
+    )
+    return (
+        f"On the {len(held)} windows that stopped the training of the head, and so a flattering "
+        f"figure: macro F1 {found.macro_f1:.3f}, accuracy {found.accuracy:.3f}, cross-entropy "
+        f"{learnt.head.validation_loss:.3f} after {learnt.head.epochs} epochs. The codebook and "
+        "the vectors have seen these windows, without their labels."
+    )
+
+
+def _files(folder: Path) -> str:
+    rows: Sequence[tuple[str, int]] = [
+        (name, (folder / name).stat().st_size) for name in FILES.values()
+    ]
+    total = float(np.sum([size for _, size in rows]))
+    lines = ["| file | kB |", "|---|---:|"]
+    lines += [f"| {name} | {size / 1000:.1f} |" for name, size in rows]
+    return "\n".join([*lines, f"| all | {total / 1000:.1f} |"])
+
+
+def _made_again(recipe: Recipe) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in library_versions().items())
+    if not recipe.deterministic:
+        return f"Not bit for bit: the recipe says `deterministic: false`. Made with {versions}."
+    return (
+        "The same recipe, data and library versions give the same files, bit for bit, on the same "
+        "machine; `model.yaml` holds their hashes. On another machine they do as far as the "
+        "libraries keep to the arithmetic they are told to use: one thread, no routine chosen by "
+        f"the processor. Made with {versions}."
+    )

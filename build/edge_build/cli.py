@@ -1,0 +1,209 @@
+"""`edge-build`: makes models and compares them."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge.errors import EdgeError, InputError
+from edge_build.cache import CACHE_VARIABLE, Cache, default_cache
+from edge_build.folds import DEFAULT_PATTERN, FIRST_DIGIT
+
+DONE, NOTHING_DONE = 0, 2
+
+_EXAMPLES = r"""examples:
+  edge-build train models/recipes/stsg-demo.yaml --synth --out models/stsg-demo
+      the demonstration model, from audio that the project renders itself
+
+  edge-build train my.yaml --data clips --unlabelled card1 card2 --out models/my-birds
+      clips/robin/*.wav, clips/wren/*.ogg, ...; all of card1 and card2 teaches what sounds there are
+
+  edge-build evaluate my.yaml yamnet birdnet-v2.4 --data clips --folds 5
+      one table: the recipe, learnt again without each fold, beside heads on two zoo models
+
+  edge-build verify models/my-birds
+      the files are those that were made, and the model still computes what it did
+"""
+
+_TRAIN_EXAMPLES = """A run that was killed takes up where it ended: mel frames, codebook, vectors and
+head are kept in the cache by what they were made from.
+
+The recipe is YAML; unknown keys are errors. models/recipes/ has examples.
+"""
+
+_EVALUATE_EXAMPLES = rf"""folds:
+  --folds {FIRST_DIGIT}     from the file's name: the group of --fold-pattern ({DEFAULT_PATTERN})
+  --folds 5               recordings dealt into five folds, class by class
+  --folds table.csv:fold  from the column `fold` of a table whose column `file` names the clips
+
+A recording that would stand on both sides of a fold is refused. Which clips are of one recording
+is said by `recording` in the recipe, or by --recording.
+
+example, the official folds of ESC-10:
+  edge-build evaluate models/recipes/stsg-esc10.yaml yamnet birdnet-v2.4 \
+      --data ESC10 --recording '^\d-(\d+)-' --out esc10.csv
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(given)
+    try:
+        return int(options.run(options, given))
+    except EdgeError as error:
+        print(f"edge-build: {error}", file=sys.stderr)
+        return NOTHING_DONE
+    except KeyboardInterrupt:
+        print("edge-build: interrupted; the same command takes up from here", file=sys.stderr)
+        return 128 + signal.SIGINT
+
+
+def _train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    from edge_build.pinned import rerun_pinned  # noqa: PLC0415 (before NumPy is at work)
+    from edge_build.recipe import read_recipe  # noqa: PLC0415
+
+    if (options.data is None) != options.synth:
+        raise InputError(
+            "train learns from --data DIR or from --synth", remedy="give one of the two"
+        )
+    if read_recipe(options.recipe).deterministic:
+        rerun_pinned(arguments)
+    from edge_build.train import train  # noqa: PLC0415 (scientific packages are slow to load)
+
+    learnt = train(
+        options.recipe,
+        data=options.data,
+        out=options.out,
+        unlabelled=options.unlabelled,
+        cache=Cache(options.cache),
+    )
+    for note in learnt.notes:
+        print(f"edge-build: note: {note}", file=sys.stderr)
+    print(
+        f"{options.out}: {len(learnt.labels)} classes, {learnt.codebook.tokens} tokens, "
+        f"validation loss {learnt.head.validation_loss:.3f}; see {options.out}/MODEL_CARD.md"
+    )
+    return DONE
+
+
+def _evaluate(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    from edge_build.pinned import rerun_pinned  # noqa: PLC0415 (before NumPy is at work)
+
+    rerun_pinned(arguments, threads_only=True)
+    from edge_build.table import run_evaluation  # noqa: PLC0415 (slow to load)
+
+    print(
+        run_evaluation(
+            options.systems,
+            data=options.data,
+            unlabelled=options.unlabelled,
+            folds=options.folds,
+            fold_pattern=options.fold_pattern,
+            recording=options.recording,
+            models_dir=options.models_dir,
+            out=options.out,
+            card=options.card,
+            cache=Cache(options.cache),
+        ),
+        end="",
+    )
+    return DONE
+
+
+def _verify(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    from edge.load import find_model, load_model  # noqa: PLC0415 (the backends are slow to load)
+
+    folder = find_model(options.model, models_dir=options.models_dir)
+    model = load_model(folder)
+    model.close()
+    print(f"{folder}: {model.info.id}: hashes, stages and golden vector hold")
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="edge-build",
+        description="Make models from audio, and compare them.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_train(commands)
+    _add_evaluate(commands)
+    verify = commands.add_parser("verify", help="check a model's hashes and golden vector")
+    verify.add_argument("model", help="a model's name or folder")
+    verify.add_argument("--models-dir", type=Path, help="folder of model folders, looked at first")
+    verify.set_defaults(run=_verify)
+    return parser
+
+
+def _add_train(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    train = commands.add_parser(
+        "train",
+        help="make a model folder from a recipe and labelled audio",
+        description="Make a model folder from a recipe and a folder of labelled audio.",
+        epilog=_TRAIN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    train.add_argument("recipe", type=Path, metavar="RECIPE.yaml", help="says how")
+    train.add_argument("--data", type=Path, metavar="DIR", help="holds LABEL/*.ogg|wav|flac|mp3")
+    train.add_argument(
+        "--synth", action="store_true", help="instead of --data: render the recipe's `synth` clips"
+    )
+    train.add_argument("--out", type=Path, metavar="DIR", required=True, help="the model folder")
+    _add_common(train)
+    train.set_defaults(run=_train)
+
+
+def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    evaluate = commands.add_parser(
+        "evaluate",
+        help="compare recipes and models on folds, in one table",
+        description=(
+            "Compare recipes (learnt again without each fold: codebook, vectors and head) and "
+            "models (a head trained on their frozen embeddings) in one Markdown table."
+        ),
+        epilog=_EVALUATE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    evaluate.add_argument(
+        "systems", nargs="+", metavar="RECIPE.yaml|MODEL", help="recipes; model names or folders"
+    )
+    evaluate.add_argument(
+        "--data", type=Path, metavar="DIR", required=True, help="holds LABEL/*.ogg|wav|flac|mp3"
+    )
+    evaluate.add_argument(
+        "--folds", default=FIRST_DIGIT, metavar="RULE", help=f"see below; default {FIRST_DIGIT}"
+    )
+    evaluate.add_argument("--fold-pattern", default=DEFAULT_PATTERN, metavar="REGEX")
+    evaluate.add_argument(
+        "--recording", metavar="REGEX", help="its group in a file's name names the recording"
+    )
+    evaluate.add_argument("--out", type=Path, metavar="FILE.csv", help="write the table as CSV too")
+    evaluate.add_argument(
+        "--card", type=Path, metavar="DIR", help="write the table into this model folder's card too"
+    )
+    evaluate.add_argument("--models-dir", type=Path, help="folder of model folders, looked at first")
+    _add_common(evaluate)
+    evaluate.set_defaults(run=_evaluate)
+
+
+def _add_common(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--unlabelled",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="PATH",
+        help="more audio, folders or files, for what is learnt without labels",
+    )
+    command.add_argument(
+        "--cache",
+        type=Path,
+        default=default_cache(),
+        metavar="DIR",
+        help=f"keeps what was computed; default ${CACHE_VARIABLE} or %(default)s",
+    )

@@ -1,0 +1,280 @@
+"""`edge-build evaluate`: recipes and models side by side, on the same folds."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from edge.contracts import FRAME_SECONDS, FloatArray, Model, Prediction, WindowKind
+from edge.dsp.framing import Framer
+from edge.errors import InputError, ModelError
+from edge.heads import OnnxHead
+from edge.pipeline import score
+from edge.sources.file import AudioFile
+from edge.stsg.features import FeatureExtractor
+from edge_build.cache import Cache
+from edge_build.codebook import read_codebook
+from edge_build.dataset import Clip
+from edge_build.export import write_onnx
+from edge_build.folder import FILES, write_folder
+from edge_build.frames import stream_samples
+from edge_build.head import Head, fit_head
+from edge_build.learn import Chain, Examples
+from edge_build.recipe import HeadRecipe, Recipe, read_recipe
+from edge_build.scores import Scores, score_table
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trial:
+    """Clips with their folds, and what may be learnt from without labels."""
+
+    clips: tuple[Clip, ...]
+    folds: tuple[str, ...]
+    unlabelled: tuple[Clip, ...]
+    labels: tuple[str, ...]
+
+    def splits(self) -> Iterator[tuple[str, list[int], list[int]]]:
+        """Yield each fold's name, and the numbers of the clips to learn from and to test on."""
+        for fold in sorted(set(self.folds)):
+            test = [i for i, name in enumerate(self.folds) if name == fold]
+            train = [i for i, name in enumerate(self.folds) if name != fold]
+            yield fold, train, test
+
+    @property
+    def truth(self) -> NDArray[np.intp]:
+        """Class number of each clip [shape=(n,)]."""
+        return np.array([self.labels.index(clip.label or "") for clip in self.clips], dtype=np.intp)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One system's line in the table."""
+
+    system: str
+    scores: Scores
+    seconds_per_minute: float
+    """Time to score a minute of audio on one core, decoding included, in seconds."""
+    megabytes: float
+    """Size of the model's files, head included."""
+
+
+def evaluate_recipe(path: Path, trial: Trial, cache: Cache) -> list[Result]:
+    """Learn everything again without each fold, then score it through the runtime.
+
+    Returns:
+        Two results: the model, and its head on the mean of its own PCA frames (a bag without
+        tokens), which says what the tokens are worth.
+    """
+    recipe = read_recipe(path)
+    chain = Chain(recipe, cache)
+    chain.prepare(trial.clips, trial.unlabelled)
+    said = np.zeros((len(trial.clips), len(trial.labels)), dtype=np.float32)
+    bag = said.copy()
+    spent_s = bag_spent_s = audio_s = 0.0
+    size = bag_size = 0
+    for fold, train, test in trial.splits():
+        tqdm.write(f"{recipe.name}: without fold {fold}", file=sys.stderr)
+        _check_classes(trial, train, fold)
+        learnt = chain.learn([trial.clips[i] for i in train], trial.unlabelled)
+        with tempfile.TemporaryDirectory() as place:
+            folder = write_folder(Path(place) / recipe.name, recipe, path, learnt)
+            size = sum((folder / name).stat().st_size for name in FILES.values())
+            scores, spent, heard = _through_runtime(folder, [trial.clips[i] for i in test])
+            said[test] = scores
+            spent_s, audio_s = spent_s + spent, audio_s + heard
+        frames = _BagOfFrames(recipe, learnt.codebook_path)
+        rows = frames.of_clips([trial.clips[i] for i in train])
+        numbers = _numbers(rows)
+        examples = Examples(
+            np.concatenate(rows),
+            trial.truth[train][numbers],
+            tuple(trial.clips[train[i]].recording for i in numbers),
+        )
+        head = chain.head(examples)
+        begun = time.perf_counter()
+        tested = frames.of_clips([trial.clips[i] for i in test])
+        bag[test] = [head.probabilities(row).mean(axis=0) for row in tested]
+        bag_spent_s += time.perf_counter() - begun
+        bag_size = frames.size + _head_size(head)
+    minutes = audio_s / 60.0
+    return [
+        Result(recipe.name, score_table(trial.truth, said), spent_s / minutes, size / 1e6),
+        Result(
+            f"{recipe.name}: mean of its PCA frames",
+            score_table(trial.truth, bag),
+            bag_spent_s / minutes,
+            bag_size / 1e6,
+        ),
+    ]
+
+
+def evaluate_model(folder: Path, trial: Trial, *, seed: int) -> Result:
+    """Train the paper's head on a model's frozen embeddings, without each fold.
+
+    The embedding of a 5 s frame is what the model's own backend gives; it is the same whatever is
+    trained on it, so each clip goes through the model once.
+
+    Raises:
+        ModelError: The model does not load, or shows no embedding.
+    """
+    from edge.load import load_model  # noqa: PLC0415 (the backends are heavy)
+
+    model = load_model(folder)
+    if model.info.embedding_size is None:
+        raise ModelError(
+            f"{folder}: the model shows no embedding to train a head on",
+            remedy="name the tensor under output.embedding in its model.yaml",
+        )
+    rows, spent, audio_s = _embeddings(model, trial.clips)
+    identity, size = model.info.name, _folder_size(folder)
+    model.close()
+    said = np.zeros((len(trial.clips), len(trial.labels)), dtype=np.float32)
+    head_bytes = 0
+    for fold, train, test in tqdm(list(trial.splits()), desc="heads", unit="fold"):
+        _check_classes(trial, train, fold)
+        of_train = [rows[i] for i in train]
+        numbers = _numbers(of_train)
+        head = fit_head(
+            np.concatenate(of_train),
+            trial.truth[train][numbers],
+            [trial.clips[train[i]].recording for i in numbers],
+            HeadRecipe(),
+            seed=seed,
+            quiet=True,
+        )
+        exported, head_bytes = _exported(head)
+        for i in test:
+            said[i] = np.mean([exported(row) for row in rows[i]], axis=0)
+    return Result(
+        f"{identity} + head",
+        score_table(trial.truth, said),
+        spent / (audio_s / 60.0),
+        (size + head_bytes) / 1e6,
+    )
+
+
+def usable_trial(trial: Trial, recipes: Sequence[Recipe], cache: Cache) -> tuple[Trial, list[str]]:
+    """Leave out the clips that some recipe cannot use, so that all systems meet the same ones."""
+    notes: list[str] = []
+    for recipe in recipes:
+        good, others, said = Chain(recipe, cache).prepare(trial.clips, trial.unlabelled)
+        kept = {clip.name for clip in good}
+        pairs = [
+            pair for pair in zip(trial.clips, trial.folds, strict=True) if pair[0].name in kept
+        ]
+        trial = replace(
+            trial,
+            clips=tuple(clip for clip, _ in pairs),
+            folds=tuple(fold for _, fold in pairs),
+            unlabelled=tuple(others),
+            labels=tuple(sorted({clip.label for clip, _ in pairs if clip.label})),
+        )
+        notes += [note for note in said if note not in notes]
+    return trial, notes
+
+
+class _BagOfFrames:
+    """The mean of a window's PCA frames: what there is before there are tokens."""
+
+    def __init__(self, recipe: Recipe, codebook: Path) -> None:
+        self._codebook = read_codebook(codebook)
+        self._extractor = FeatureExtractor(recipe.feature_spec())
+        self._per_window = recipe.frames_per_window
+        self.size = 4 * self._codebook.dims * (self._codebook.features + 1)
+
+    def of_clips(self, clips: Sequence[Clip]) -> list[FloatArray]:
+        """Return one mean a window of each clip, float32 [shape=(windows, dims)]."""
+        spec = self._extractor.spec
+        found = []
+        for clip in clips:
+            framer = Framer(frame_size=spec.frame_size, hop=spec.hop)
+            points = [
+                self._codebook.project(self._extractor.quick(framer.push(samples))[0])
+                for samples in stream_samples(clip.path, sample_rate_hz=spec.sample_rate_hz)
+            ]
+            windows = np.concatenate(points).reshape(-1, self._per_window, self._codebook.dims)
+            found.append(windows.mean(axis=1))
+        return found
+
+
+def _through_runtime(folder: Path, clips: Sequence[Clip]) -> tuple[FloatArray, float, float]:
+    """Score clips by a model folder; return the scores, the seconds it took and those it heard."""
+    from edge.load import load_model  # noqa: PLC0415 (the backends are heavy)
+
+    model = load_model(folder)
+    rows = []
+    audio_s = 0.0
+    begun = time.perf_counter()
+    for clip in tqdm(clips, desc="scoring", unit="file"):
+        predictions, heard_s = _predictions(model, clip, keep_embeddings=False)
+        rows.append(np.mean([prediction.scores for prediction in predictions], axis=0))
+        audio_s += heard_s
+    spent_s = time.perf_counter() - begun
+    model.close()
+    return np.stack(rows), spent_s, audio_s
+
+
+def _embeddings(model: Model, clips: Sequence[Clip]) -> tuple[list[FloatArray], float, float]:
+    rows = []
+    audio_s = 0.0
+    begun = time.perf_counter()
+    for clip in tqdm(clips, desc=f"embeddings of {model.info.name}", unit="file"):
+        predictions, heard_s = _predictions(model, clip, keep_embeddings=True)
+        rows.append(np.stack([x.embedding for x in predictions if x.embedding is not None]))
+        audio_s += heard_s
+    return rows, time.perf_counter() - begun, audio_s
+
+
+def _predictions(
+    model: Model, clip: Clip, *, keep_embeddings: bool
+) -> tuple[list[Prediction], float]:
+    with AudioFile(clip.path) as file:
+        outcomes = list(
+            score(file, model, windows=WindowKind.FRAME, keep_embeddings=keep_embeddings)
+        )
+        heard_s = file.seconds
+    predictions = [outcome for outcome in outcomes if isinstance(outcome, Prediction)]
+    if not predictions:
+        raise InputError(
+            f"{clip.path}: {model.info.name} predicts no window of it",
+            remedy=f"use clips of at least {FRAME_SECONDS:g} s, or take this one out",
+        )
+    return predictions, heard_s
+
+
+def _numbers(rows: Sequence[FloatArray]) -> NDArray[np.intp]:
+    """Say of which clip each row is, for clips of several rows."""
+    return np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+
+
+def _check_classes(trial: Trial, train: Sequence[int], fold: str) -> None:
+    left = {trial.clips[i].label for i in train}
+    missing = sorted(set(trial.labels) - {label for label in left if label})
+    if missing:
+        raise InputError(
+            f"without fold {fold} nothing is left of {', '.join(missing)}",
+            remedy="use folds that each leave clips of every class",
+        )
+
+
+def _exported(head: Head) -> tuple[OnnxHead, int]:
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "head.onnx"
+        write_onnx(head, path)
+        return OnnxHead(path), path.stat().st_size
+
+
+def _head_size(head: Head) -> int:
+    return _exported(head)[1]
+
+
+def _folder_size(folder: Path) -> int:
+    from edge.manifest import read_manifest  # noqa: PLC0415 (one caller)
+
+    return sum(entry.size for entry in read_manifest(folder).files.values())

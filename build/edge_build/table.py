@@ -1,0 +1,146 @@
+"""A comparison from its arguments to its table, in Markdown and CSV."""
+
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from edge.errors import InputError
+from edge_build.cache import Cache
+from edge_build.card import add_scores
+from edge_build.dataset import Clip, find_labelled, find_unlabelled
+from edge_build.evaluate import Result, Trial, evaluate_model, evaluate_recipe, usable_trial
+from edge_build.folder import CARD_NAME
+from edge_build.folds import folds_of
+from edge_build.recipe import one_group, read_recipe
+
+COLUMNS = (
+    "system",
+    "macro F1",
+    "micro F1",
+    "accuracy",
+    "macro ROC-AUC",
+    "s per audio-minute",
+    "model MB",
+)
+
+
+def run_evaluation(
+    systems: Sequence[str],
+    *,
+    data: Path,
+    unlabelled: Sequence[Path],
+    folds: str,
+    fold_pattern: str,
+    recording: str | None,
+    models_dir: Path | None,
+    out: Path | None,
+    card: Path | None,
+    cache: Cache,
+) -> str:
+    """Compare recipes and models; return the Markdown table.
+
+    Args:
+        systems: Paths of recipes (`.yaml`), names or folders of models.
+        data: Folder of labelled folders.
+        unlabelled: Audio for what recipes learn without labels.
+        folds: A rule of `folds_of`.
+        fold_pattern: Finds the fold in a file's name.
+        recording: Finds the recording there; by default as the first recipe says.
+        models_dir: Folder of model folders that is looked through before the shipped ones.
+        out: CSV file to write.
+        card: Model folder whose card gets the table.
+        cache: Where results are kept.
+
+    Raises:
+        EdgeError: Bad arguments, a recording on both sides of a fold, a model that cannot run.
+    """
+    from edge.load import find_model  # noqa: PLC0415 (the backends are slow to load)
+
+    paths = [Path(name) if _is_recipe(name) else None for name in systems]
+    recipes = [read_recipe(path) for path in paths if path is not None]
+    folders = [None if _is_recipe(name) else find_model(name, models_dir=models_dir) for name in systems]
+    if card is not None and not (card / CARD_NAME).is_file():
+        raise InputError(f"{card}: holds no {CARD_NAME}", remedy="name a folder that train made")
+    said = recording or next((r.recording for r in recipes if r.recording), None)
+    clips = find_labelled(data, recording=one_group(said, where="--recording") if said else None)
+    others = find_unlabelled(unlabelled)
+    _refuse_twice(clips, others)
+    seed = recipes[0].seed if recipes else 1
+    fold_of = folds_of(clips, folds, one_group(fold_pattern, where="--fold-pattern"), seed=seed)
+    labels = tuple(sorted({clip.label for clip in clips if clip.label}))
+    trial, notes = usable_trial(
+        Trial(tuple(clips), tuple(fold_of), tuple(others), labels), recipes, cache
+    )
+    results: list[Result] = []
+    for path, folder in zip(paths, folders, strict=True):
+        if path is not None:
+            results += evaluate_recipe(path, trial, cache)
+        elif folder is not None:
+            results.append(evaluate_model(folder, trial, seed=seed))
+    text = markdown_table(results)
+    for note in notes:
+        tqdm.write(f"edge-build: note: {note}", file=sys.stderr)
+    if out is not None:
+        out.write_text(csv_table(results), "utf-8")
+    if card is not None:
+        count = len(set(trial.folds))
+        add_scores(
+            card / CARD_NAME,
+            f"{data.resolve().name}, {count} folds",
+            f"{len(trial.clips)} clips, folds by `--folds {folds}`; measured by `edge-build "
+            "evaluate`. Codebook, vectors and head were learnt again without each fold that they "
+            "were tested on; the figures are of all clips together, one answer each.\n\n"
+            + markdown_table(results, timed=False),
+        )
+    return text
+
+
+def markdown_table(results: Sequence[Result], *, timed: bool = True) -> str:
+    """Write results as a Markdown table.
+
+    Args:
+        results: One a row.
+        timed: Whether to show the time, which is another on every machine.
+    """
+    shown = [i for i, name in enumerate(COLUMNS) if timed or name != "s per audio-minute"]
+    rows = [COLUMNS, ["---", *["---:"] * (len(COLUMNS) - 1)], *(map(_cells, results))]
+    return "".join("| " + " | ".join(row[i] for i in shown) + " |\n" for row in rows)
+
+
+def csv_table(results: Sequence[Result]) -> str:
+    """Write results as CSV with a header row."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(map(_cells, results))
+    return text.getvalue()
+
+
+def _cells(result: Result) -> list[str]:
+    scores = result.scores
+    figures = (scores.macro_f1, scores.micro_f1, scores.accuracy, scores.roc_auc)
+    return [
+        result.system,
+        *(f"{figure:.3f}" for figure in figures),
+        f"{result.seconds_per_minute:.3f}",
+        f"{result.megabytes:.2f}",
+    ]
+
+
+def _is_recipe(name: str) -> bool:
+    return name.endswith((".yaml", ".yml"))
+
+
+def _refuse_twice(clips: Sequence[Clip], unlabelled: Sequence[Clip]) -> None:
+    """Refuse audio that is tested on, and learnt from without labels."""
+    tested = {clip.sha256: clip for clip in clips}
+    for clip in unlabelled:
+        if clip.sha256 in tested:
+            raise InputError(
+                f"{clip.path} leaks: it is {tested[clip.sha256].name} of the test folds",
+                remedy="take it out of --unlabelled",
+            )

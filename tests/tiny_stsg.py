@@ -1,0 +1,97 @@
+"""A small STSG model folder of random numbers, for tests of what runs models."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from edge.backends import stsg
+from edge.load import golden_scores
+from edge.model_folder import read_folder
+
+LABELS = ("owl", "frog, small", 'the "loud" one', "wren", "cicada")
+
+
+def write_tiny_stsg(
+    folder: Path, *, seed: int = 1, labels: Sequence[str] = LABELS, fallback: str | None = None
+) -> Path:
+    """Write a model folder that passes every check of the loader."""
+    import faiss
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    bands, dims, tokens, size = 64, 8, 32, 16
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True)
+    basis = np.linalg.qr(rng.standard_normal((bands, dims)))[0].T.astype(np.float32)
+    pca = faiss.PCAMatrix(bands, dims)
+    faiss.copy_array_to_vector(np.ascontiguousarray(basis).ravel(), pca.A)
+    faiss.copy_array_to_vector(np.zeros(dims, dtype=np.float32), pca.b)
+    pca.is_trained = True
+    flat = faiss.IndexFlatL2(dims)
+    flat.add(rng.standard_normal((tokens, dims)).astype(np.float32))
+    faiss.write_index(faiss.IndexPreTransform(pca, flat), str(folder / "codebook.faiss"))
+    np.save(folder / "vectors.npy", rng.standard_normal((tokens, size)).astype(np.float32))
+    weights = (rng.standard_normal((size, len(labels))) * 1.5).astype(np.float32)
+    bias = np.full(len(labels), -1.0, dtype=np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gemm", ["x", "w", "b"], ["logits"]),
+            helper.make_node("Sigmoid", ["logits"], ["scores"]),
+        ],
+        "head",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, size])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, len(labels)])],
+        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(bias, "b")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    onnx.save(model, folder / "head.onnx")
+    (folder / "labels.txt").write_text("".join(f"{label}\n" for label in labels))
+    np.save(folder / "golden.npy", np.zeros(len(labels), dtype=np.float32))
+    manifest = {
+        "schema": 1,
+        "name": folder.name,
+        "version": "1",
+        "backend": "stsg",
+        "input": {"sample_rate": 32_000, "clip_seconds": 5.0, "step_seconds": 5.0},
+        "golden": {"scores": "golden"},
+        "licence": {"name": "Apache-2.0", "commercial_use": True},
+        "source": "random numbers",
+        "stsg": {
+            "tokens": tokens,
+            "dims": dims,
+            "vector_size": size,
+            "features": {"mel_bands": bands},
+        },
+    }
+    if fallback:
+        manifest["fallback"] = fallback
+    _seal(folder, manifest)
+    np.save(folder / "golden.npy", golden_scores(stsg.load(read_folder(folder))))
+    _seal(folder, manifest)
+    return folder
+
+
+def _seal(folder: Path, manifest: dict[str, object]) -> None:
+    """Write the manifest with the sizes and hashes of the files as they are."""
+    files: dict[str, dict[str, object]] = {}
+    names = {
+        "codebook": "codebook.faiss",
+        "vectors": "vectors.npy",
+        "head": "head.onnx",
+        "labels": "labels.txt",
+        "golden": "golden.npy",
+    }
+    for key, name in names.items():
+        content = (folder / name).read_bytes()
+        files[key] = {
+            "path": name,
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "size": len(content),
+        }
+    files["labels"]["format"] = "lines"
+    text = yaml.safe_dump({**manifest, "files": files}, sort_keys=False)
+    (folder / "model.yaml").write_text(text)
