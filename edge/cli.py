@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -21,14 +22,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     command: Callable[[argparse.Namespace], int] = arguments.command
     try:
-        return command(arguments)
+        code = command(arguments)
+        sys.stdout.flush()
     except EdgeError as error:
         _complain(error)
         return WRONG
     except BrokenPipeError:
-        # The reader, such as `head`, has had enough.
-        sys.stderr.close()
+        # The reader, such as `head`, has had enough; Python must not try again as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -142,13 +145,11 @@ def _show(arguments: argparse.Namespace) -> int:
     for name, value in _description(folder, manifest):
         print(f"{name:<11}{value}")
     print("files")
-    problems = 0
     for key, entry in manifest.files.items():
         print(f"  {key:<9}{entry.path}  ({entry.size} bytes, sha256 {entry.sha256[:12]}…)")
         try:
             print(f"           {find_file(folder, manifest, key, external=arguments.model_files)}")
         except EdgeError as error:
-            problems += 1
             print(f"           not usable: {error.what}")
     try:
         read_folder(folder, external=arguments.model_files)

@@ -17,7 +17,7 @@ from edge.model_folder import ModelFolder, read_folder
 _ONNX = {"onnxruntime": "onnxruntime"}
 _NEEDS: Mapping[str, Sequence[Mapping[str, str]]] = {
     "onnx": [_ONNX],
-    "stsg": [{"faiss": "faiss-cpu"}, {"scipy": "scipy"}, _ONNX],
+    "stsg": [{"faiss": "faiss-cpu"}, _ONNX],
     "tflite": [{"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}],
 }
 """What the module `edge.backends.<name>` runs on: of each mapping, from a package to its name for

@@ -45,7 +45,8 @@ def parse(text: str, kind: type[T], *, name: str, error: type[EdgeError] = Confi
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as reason:
         message, _, location = str(reason).partition(" - at `")
-        key = location.rstrip("`").removeprefix("$").removeprefix(".")
+        location = _name_entries(location.rstrip("`"), data, kind)
+        key = location.removeprefix("$").removeprefix(".")
         unknown = message.removeprefix("Object contains unknown field `")
         if unknown != message:
             key = ".".join(filter(None, [key.removesuffix("`"), unknown.rstrip("`")]))
@@ -101,6 +102,26 @@ class _Loader(yaml.SafeLoader):
 
 def _problem(problem: str, node: yaml.Node) -> yaml.constructor.ConstructorError:
     return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
+def _name_entries(location: str, data: Any, kind: type[Any]) -> str:
+    """Put the entry's key where msgspec says `[...]`: that of the first entry that fails alone."""
+    place, found, rest = location.partition("[...]")
+    entries = data
+    for part in place.replace("[", ".[").split(".")[1:]:
+        entries = entries[int(part[1:-1]) if part.startswith("[") else part]
+    if not found or not isinstance(entries, dict):
+        return location
+    whole = dict(entries)
+    for name, value in whole.items():
+        entries.clear()
+        entries[name] = value
+        try:
+            msgspec.convert(data, kind)
+        except msgspec.ValidationError as reason:
+            if f"`{location}`" in str(reason):
+                return _name_entries(f"{place}.{name}{rest}", data, kind)
+    return location
 
 
 def _line_of(node: yaml.Node, key: str) -> int:

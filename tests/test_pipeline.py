@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -37,7 +39,7 @@ def noise(seconds: float, rate_hz: int, *, seed: int = 3) -> np.ndarray:
 
 def blocks(samples: np.ndarray, rate_hz: int, cuts: list[int] = [], *, start: int = 0):  # noqa: B006
     edges = [0, *sorted(cuts), len(samples)]
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in itertools.pairwise(edges):
         yield AudioBlock("s", start + first, rate_hz, samples[first:last])
 
 
@@ -59,8 +61,8 @@ def test_scores_do_not_depend_on_the_chunking(model, rate_hz):
     """The same samples in any blocks yield the same outcomes, to the bit."""
     samples = noise(16.3, rate_hz)
     whole = run(blocks(samples, rate_hz), model)
-    assert [5.0, 10.0, 15.0, 20.0] == [o.window.end_s for o in whole]
-    assert 4 == len({o.scores.tobytes() for o in whole})
+    assert [o.window.end_s for o in whole] == [5.0, 10.0, 15.0, 20.0]
+    assert len({o.scores.tobytes() for o in whole}) == 4
     cuts = st.lists(st.integers(0, len(samples)), max_size=25)
 
     @settings(max_examples=8, deadline=None, derandomize=True)
@@ -79,7 +81,7 @@ def test_gap_ends_the_segment(model):
     stream = [*blocks(first, rate_hz), *blocks(second, rate_hz, [50_000], start=start)]
     outcomes = run(stream, model)
     alone = [*run(blocks(first, rate_hz), model), *run(blocks(second, rate_hz), model)]
-    assert [5.0, 10.0, 25.0, 30.0, 35.0] == [o.window.end_s for o in outcomes]
+    assert [o.window.end_s for o in outcomes] == [5.0, 10.0, 25.0, 30.0, 35.0]
     for one, other in zip(outcomes, alone, strict=True):
         assert np.array_equal(one.scores, other.scores)
 
@@ -89,16 +91,16 @@ def test_change_of_rate_ends_the_segment(model):
     stream = [*blocks(noise(6.0, 32_000), 32_000)]
     stream += blocks(noise(5.0, 48_000), 48_000, start=6 * 32_000)
     outcomes = run(stream, model)
-    assert [5.0, 10.0, 9.0] == [o.window.end_s for o in outcomes]
+    assert [o.window.end_s for o in outcomes] == [5.0, 10.0, 9.0]
 
 
 def test_short_tail_is_skipped_with_its_reason(model):
     """Less than a second at the end is not scored, and it is said."""
     outcomes = run(blocks(noise(5.5, 32_000), 32_000), model)
-    assert [WindowState.PREDICTED, WindowState.SKIPPED] == [o.state for o in outcomes]
+    assert [o.state for o in outcomes] == [WindowState.PREDICTED, WindowState.SKIPPED]
     assert "0.500 s" in outcomes[1].reason
-    assert [] == run(blocks(noise(0.0, 32_000), 32_000), model)
-    assert [WindowState.SKIPPED] == [o.state for o in run(blocks(noise(0.1, 8000), 8000), model)]
+    assert run(blocks(noise(0.0, 32_000), 32_000), model) == []
+    assert [o.state for o in run(blocks(noise(0.1, 8000), 8000), model)] == [WindowState.SKIPPED]
 
 
 @pytest.mark.parametrize("rate_hz", [32_000, 48_000])
@@ -174,10 +176,10 @@ def test_embeddings_are_kept_where_asked(model):
 
 def test_nothing_after_nothing(model):
     """A stream without blocks, or finished twice, yields nothing."""
-    assert [] == run([], model, windows=WindowKind.NATIVE)
+    assert run([], model, windows=WindowKind.NATIVE) == []
     scorer = StreamScorer(model)
-    assert 1 == len(scorer.push(AudioBlock("s", 0, 32_000, noise(5.0, 32_000))))
-    assert [[], []] == [list(scorer.finish()), list(scorer.finish())]
+    assert len(scorer.push(AudioBlock("s", 0, 32_000, noise(5.0, 32_000)))) == 1
+    assert [list(scorer.finish()), list(scorer.finish())] == [[], []]
 
 
 def test_unscored_windows_pass_through_smoothing(model):

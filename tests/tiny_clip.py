@@ -104,7 +104,6 @@ def write_onnx(
     net: TinyNet, path: Path, *, batch: int | str = 1, outputs: tuple[str, ...] = ("logits",)
 ) -> None:
     """Write the same net with `wave` as its input and some of its tensors as outputs."""
-    import onnx
     from onnx import TensorProto, helper, numpy_helper
 
     widths = {"embedding": EMBEDDING, "logits": len(net.last_bias)}

@@ -33,7 +33,7 @@ class OnnxGraph:
         self._folder = folder
         self._path = folder.file("model")
         try:
-            self._session = open_session(self._path)
+            self._session: Any = open_session(self._path)
         except ValueError as reason:
             raise folder.error(
                 "files.model", str(reason), remedy="restore the file, or export the model again"
@@ -58,7 +58,7 @@ class OnnxGraph:
 
     def close(self) -> None:
         """Free the session."""
-        del self._session
+        self._session = None
 
     def _fit_input(self) -> tuple[str, tuple[int, ...]]:
         """Find the input and check that it takes a clip."""

@@ -41,7 +41,7 @@ class TfliteGraph:
     def __init__(self, folder: ModelFolder) -> None:
         self._folder = folder
         self._path = folder.file("model")
-        self._interpreter = self._open(model_path=str(self._path))
+        self._interpreter: Any = self._open(model_path=str(self._path))
         self._fit_input()
         outputs = self._interpreter.get_output_details()
         said = folder.manifest.output
@@ -82,7 +82,7 @@ class TfliteGraph:
 
     def close(self) -> None:
         """Free the interpreter."""
-        del self._interpreter
+        self._interpreter = None
 
     def _open(self, **model: Any) -> Any:
         try:

@@ -13,6 +13,7 @@ from edge.batch.record import FileRecord
 from edge.batch.scoring import OUT_OF_TIME, Failure
 from edge.batch.summary import Summary
 from edge.batch.workers import (
+    Begun,
     Crew,
     OneProcess,
     PackedRows,
@@ -150,6 +151,8 @@ class Dispatch:
     def _take(self, task: Task, report: Report, budget: Budget | None, progress: Progress) -> None:
         """Keep what a worker reports."""
         number = task.number
+        if isinstance(report, Begun):
+            return
         if isinstance(report, PackedRows):
             self._parts[number].append(self.journal.add_rows(report.packed))
             self._partly_s[number] = report.seconds
@@ -169,12 +172,13 @@ class Dispatch:
             self.summary.unreached.append(task.path)
         elif isinstance(report, Failure):
             self.summary.failures.append((task.path, report.reason))
-        elif isinstance(report, Unloadable) and budget is not None:
-            budget.has_fallback = False
-            self.summary.remarks.append(f"no model to step down to: {report.what}")
-            progress.say(f"no model to step down to: {report.what}")
+        else:
+            if isinstance(report, Unloadable) and budget is not None:
+                budget.has_fallback = False
+                self.summary.remarks.append(f"no model to step down to: {report.what}")
+                progress.say(f"no model to step down to: {report.what}")
             self._queue.appendleft(number)
-            self._left += self._sizes[number]
+            self._left += self._sizes[number] if budget is not None else 0
 
     def _busy_s(self, budget: Budget) -> float:
         """Return what the recordings in progress are expected to need still."""

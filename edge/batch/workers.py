@@ -63,7 +63,17 @@ class Unloadable:
     remedy: str
 
 
-Report = PackedRows | FileRecord | Failure | Unloadable
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The task was taken up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The task was not taken up: its process had died before."""
+
+
+Report = PackedRows | FileRecord | Failure | Unloadable | Begun | Returned
 
 
 class Crew(Protocol):
@@ -79,7 +89,7 @@ class Crew(Protocol):
         ...
 
     def reports(self, *, timeout_s: float) -> Iterator[tuple[Task, Report]]:
-        """Yield what came in; all but PackedRows end their task."""
+        """Yield what came in; all but PackedRows and Begun end their task."""
         ...
 
     def close(self) -> None:
@@ -174,6 +184,7 @@ class _Worker:
     pipe: "Connection[object, object]"
     ready: bool = False
     task: Task | None = None
+    begun: bool = False
 
 
 class Processes:
@@ -200,7 +211,7 @@ class Processes:
     def give(self, task: Task) -> None:
         """Send a task to a process that waits."""
         worker = next(w for w in self._workers if w.ready and w.task is None)
-        worker.task = task
+        worker.task, worker.begun = task, False
         # One that died while it waited shows by its closed pipe, in `reports`.
         with contextlib.suppress(OSError):
             worker.pipe.send(task)
@@ -221,14 +232,16 @@ class Processes:
                 continue
             if message is None:
                 worker.ready = True
+                self._stillborn = 0
             elif worker.task is None:
                 assert isinstance(message, Unloadable)
                 raise ModelError(message.what, remedy=message.remedy)
             else:
                 task = worker.task
-                if not isinstance(message, PackedRows):
-                    worker.task = None
                 assert isinstance(message, Report)
+                worker.begun = True
+                if not isinstance(message, PackedRows | Begun):
+                    worker.task = None
                 yield task, message
 
     def close(self) -> None:
@@ -258,8 +271,10 @@ class Processes:
                     remedy="try fewer --workers, or a smaller model",
                 )
         self._workers[self._workers.index(worker)] = self._start()
-        if worker.task is not None:
+        if worker.task is not None and worker.begun:
             yield worker.task, Failure(worker.task.path, f"the process that scored it {why}")
+        elif worker.task is not None:
+            yield worker.task, Returned()
 
 
 def _work(work: Work, pipe: "Connection[object, object]") -> None:
@@ -275,6 +290,7 @@ def _work(work: Work, pipe: "Connection[object, object]") -> None:
         while True:
             task = pipe.recv()
             assert isinstance(task, Task)
+            pipe.send(Begun())
             for report in scorer.run(task):
                 pipe.send(report)
     except (EOFError, ConnectionError):

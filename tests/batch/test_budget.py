@@ -59,7 +59,7 @@ def simulate(
 def test_primary_scores_all_where_time_suffices():
     """Nothing steps down without need."""
     counts, _ = simulate(limit_s=120.0, primary_s=1.0, fallback_s=0.1)
-    assert {Choice.PRIMARY: 100, Choice.FALLBACK: 0, Choice.STOP: 0} == counts
+    assert counts == {Choice.PRIMARY: 100, Choice.FALLBACK: 0, Choice.STOP: 0}
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
@@ -70,7 +70,7 @@ def test_fallback_gets_as_few_files_as_possible(limit_s, workers):
     counts, end_s = simulate(
         limit_s=limit_s, primary_s=primary_s, fallback_s=fallback_s, workers=workers
     )
-    assert 0 == counts[Choice.STOP]
+    assert counts[Choice.STOP] == 0
     assert end_s <= limit_s
     best = int((limit_s - 100 * 0.1) / 0.9)
     assert best - 6 - workers <= counts[Choice.PRIMARY] <= best
@@ -89,7 +89,7 @@ def test_run_without_fallback_stops_in_time():
     counts, end_s = simulate(limit_s=20.0, primary_s=1.0, fallback_s=None)
     assert end_s <= 20.0
     assert 17 <= counts[Choice.PRIMARY] <= 19
-    assert 0 == counts[Choice.FALLBACK]
+    assert counts[Choice.FALLBACK] == 0
 
 
 def test_nothing_begins_after_the_end():
@@ -112,4 +112,4 @@ def test_finish_is_projected_from_what_was_measured():
     assert budget.finish_s(left=1000, total=2000, elapsed_s=0.0, busy_s=0.0) is None
     budget.observe(Choice.PRIMARY, size=1000, spent_s=20.0, rows=1)
     finish_s = budget.finish_s(left=1000, total=2000, elapsed_s=10.0, busy_s=0.0)
-    assert 20.5 == pytest.approx(finish_s, abs=0.01)
+    assert pytest.approx(finish_s, abs=0.01) == 20.5

@@ -21,13 +21,13 @@ def test_directories_are_searched_for_audio(tmp_path):
     """All below a directory with a known suffix, in any case, in the order of file names."""
     touch(tmp_path / "b.WAV", tmp_path / "sub" / "deep" / "a.flac", tmp_path / "c.Mp3")
     touch(tmp_path / "notes.txt", tmp_path / "._b.wav", tmp_path / "b.wav.bak")
-    assert ["a", "b", "c"] == stems(find_recordings([tmp_path]))
+    assert stems(find_recordings([tmp_path])) == ["a", "b", "c"]
 
 
 def test_named_file_is_taken_whatever_its_suffix(tmp_path):
     """Who names a file means it."""
     touch(tmp_path / "a.raw")
-    assert ["a"] == stems(find_recordings([tmp_path / "a.raw"]))
+    assert stems(find_recordings([tmp_path / "a.raw"])) == ["a"]
 
 
 def test_file_reached_twice_counts_once(tmp_path):
@@ -36,7 +36,7 @@ def test_file_reached_twice_counts_once(tmp_path):
     (tmp_path / "d" / "link").symlink_to(tmp_path / "d")
     (tmp_path / "d" / "alias.wav").symlink_to("a.wav")
     ways = [tmp_path / "d", tmp_path / "d" / "a.wav", tmp_path / "d" / ".." / "d"]
-    assert ["a"] == stems(find_recordings(ways))
+    assert stems(find_recordings(ways)) == ["a"]
 
 
 def test_equal_stems_take_their_path_below_the_input(tmp_path):
@@ -46,7 +46,7 @@ def test_equal_stems_take_their_path_below_the_input(tmp_path):
     found = find_recordings([tmp_path])
     expected = {"a", "x/a", "y/a.wav", "y/a.ogg", "b"}
     assert expected == set(stems(found))
-    assert 4 == len(found.renamed)
+    assert len(found.renamed) == 4
 
 
 def test_equal_paths_below_two_inputs_stay_apart(tmp_path):
@@ -60,20 +60,20 @@ def test_longer_name_does_not_run_into_another_stem(tmp_path):
     """A name with its suffix may be another file's stem."""
     touch(tmp_path / "a.wav", tmp_path / "a.ogg", tmp_path / "a.wav.flac")
     names = stems(find_recordings([tmp_path]))
-    assert 3 == len(set(names))
+    assert len(set(names)) == 3
 
 
 def test_link_that_leads_nowhere_is_kept_to_be_reported(tmp_path):
     """It will fail, counted, instead of vanishing."""
     (tmp_path / "gone.wav").symlink_to("nowhere.wav")
-    assert ["gone"] == stems(find_recordings([tmp_path]))
+    assert stems(find_recordings([tmp_path])) == ["gone"]
 
 
 def test_pipe_is_no_recording(tmp_path):
     """Opening it would wait for ever."""
     touch(tmp_path / "a.wav")
     os.mkfifo(tmp_path / "pipe.wav")
-    assert ["a"] == stems(find_recordings([tmp_path]))
+    assert stems(find_recordings([tmp_path])) == ["a"]
 
 
 def test_nothing_to_score_is_an_error(tmp_path):

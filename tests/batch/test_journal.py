@@ -45,10 +45,10 @@ def test_records_come_back_as_they_were(tmp_path):
     assert again.find("c") is None
     for n, record in enumerate(records):
         (rows,) = again.rows(record)
-        assert ([0.0, 5.0, 10.0, 15.0], "PPPS") == (rows.ends_s, rows.states)
+        assert (rows.ends_s, rows.states) == ([0.0, 5.0, 10.0, 15.0], "PPPS")
         assert np.array_equal(scores(n), rows.scores)
     again.remove()
-    assert [] == list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("lost", [1, 7, 60, 150, 300])
@@ -105,7 +105,7 @@ def test_file_that_is_no_journal_is_kept_aside(tmp_path):
     path = tmp_path / "out.csv.partial"
     path.write_bytes(b"precious")
     journal = Journal(path, RUN, resume=False)
-    assert b"precious" == journal.put_aside.read_bytes()
+    assert journal.put_aside.read_bytes() == b"precious"
     journal.close()
 
 

@@ -48,5 +48,5 @@ def test_number_reads_as_expected(value, text):
 
 def test_nothing_is_nothing():
     """No rows or no columns give no text."""
-    assert 0 == format_cells(np.empty((0, 3), dtype=np.float32)).size
-    assert 0 == format_cells(np.empty((3, 0), dtype=np.float32)).size
+    assert format_cells(np.empty((0, 3), dtype=np.float32)).size == 0
+    assert format_cells(np.empty((3, 0), dtype=np.float32)).size == 0

@@ -14,8 +14,8 @@ def test_list_becomes_post_processors_in_order(tmp_path):
     )
     specs = read_post(path)
     assert [Smooth, Threshold] == [type(p) for p in build_post(specs, ["x", "y"])]
-    assert [] == unknown_labels(specs, ["x", "y"])
-    assert ["x"] == unknown_labels(specs, ["y"])
+    assert unknown_labels(specs, ["x", "y"]) == []
+    assert unknown_labels(specs, ["y"]) == ["x"]
 
 
 @pytest.mark.parametrize(

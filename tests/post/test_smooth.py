@@ -17,7 +17,7 @@ def test_scores_are_the_weighted_mean_of_the_neighbours():
     smooth = Smooth([0.1, 0.8, 0.1])
     outcome = smooth(predictions([[1.0, 0.0], [0.0, 0.5], [0.0, 1.0]]), 1)
     np.testing.assert_allclose(outcome.scores, [0.1, 0.5], atol=1e-7)
-    assert (1, 1) == (smooth.behind, smooth.ahead)
+    assert (smooth.behind, smooth.ahead) == (1, 1)
 
 
 def test_weights_of_missing_neighbours_go_to_the_others():

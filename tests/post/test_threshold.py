@@ -11,8 +11,8 @@ def test_scores_below_their_threshold_become_zero():
     threshold = Threshold(["a", "b", "c"], default=0.5, by_label={"b": 0.25, "other": 0.1})
     scores = np.array([0.49, 0.25, 0.5], dtype=np.float32)
     outcome = threshold([Prediction(WINDOW, "m@1", scores)], 0)
-    assert [0.0, 0.25, 0.5] == outcome.scores.tolist()
-    assert (0, 0) == (threshold.behind, threshold.ahead)
+    assert outcome.scores.tolist() == [0.0, 0.25, 0.5]
+    assert (threshold.behind, threshold.ahead) == (0, 0)
 
 
 def test_window_without_prediction_stays_as_it_is():

@@ -46,7 +46,7 @@ def test_blocks_hold_the_whole_file(tmp_path, noise, suffix):
     for block_seconds in (0.013, 1.0):
         assert np.array_equal(whole, read(path, block_seconds=block_seconds)[0])
     np.testing.assert_allclose(whole, soundfile.read(path, dtype="float32")[0], atol=1e-6)
-    assert (RATE, 1, []) == (audio.sample_rate_hz, audio.channels, audio.notes)
+    assert (audio.sample_rate_hz, audio.channels, audio.notes) == (RATE, 1, [])
 
 
 @pytest.mark.parametrize("channels", [1, 2, 8])
@@ -74,7 +74,7 @@ def test_blocks_of_high_rates_and_many_channels_stay_small(tmp_path):
     soundfile.write(path, np.zeros((2_000_000, 2), dtype=np.int16), 256_000)
     with AudioFile(path, block_seconds=1000.0) as audio:
         sizes = [len(block.samples) for block in audio]
-    assert 2_000_000 == sum(sizes)
+    assert sum(sizes) == 2_000_000
     assert max(sizes) <= 1 << 20
 
 
@@ -143,7 +143,7 @@ def test_wrong_data_size_is_mended(tmp_path, noise, subtype, size):
     path.write_bytes(with_size(with_size(content, b"data", size), b"RIFF", 0))
     samples, audio = read(path)
     assert np.array_equal(expected, samples)
-    assert ["wrong size in the header"] == [note[:24] for note in audio.notes]
+    assert [note[:24] for note in audio.notes] == ["wrong size in the header"]
     assert "3.0 s are there" in audio.notes[0]
 
 
@@ -155,7 +155,7 @@ def test_wrong_data_size_of_rf64_is_mended(tmp_path, noise):
     path.write_bytes(content[:at] + bytes(16) + content[at + 16 :])
     samples, audio = read(path)
     assert len(noise) == len(samples)
-    assert ["wrong size in the header"] == [note[:24] for note in audio.notes]
+    assert [note[:24] for note in audio.notes] == ["wrong size in the header"]
 
 
 @pytest.mark.parametrize("size", [0, 96_000, 10**9, 0xFFFF_FFFF])
@@ -184,8 +184,8 @@ def test_truncated_wav_is_read_to_its_end(tmp_path, noise):
     path = tmp_path / "x.wav"
     path.write_bytes(wav_bytes(path, noise)[: 44 + 2 * RATE + 1])
     samples, audio = read(path)
-    assert RATE == len(samples)
-    assert ["truncated: the header promises 3.0 s, 1.0 s are there"] == audio.notes
+    assert len(samples) == RATE
+    assert audio.notes == ["truncated: the header promises 3.0 s, 1.0 s are there"]
 
 
 @pytest.mark.parametrize("suffix", ["flac", "mp3", "ogg"])
@@ -223,7 +223,7 @@ def test_values_that_are_not_finite_are_handed_on(tmp_path, noise):
     soundfile.write(path, wrong, RATE, subtype="FLOAT")
     samples, audio = read(path)
     assert np.array_equal(wrong, samples, equal_nan=True)
-    assert [] == audio.notes
+    assert audio.notes == []
 
 
 def test_strange_names_can_be_read(tmp_path, noise):

@@ -11,9 +11,7 @@ from scipy.special import expit, softmax
 
 from edge.windows.activation import Activation, activate
 
-RAW = arrays(
-    np.float32, st.integers(1, 20), elements=st.floats(-(2.0**100), 2.0**100, width=32)
-)
+RAW = arrays(np.float32, st.integers(1, 20), elements=st.floats(-(2.0**100), 2.0**100, width=32))
 
 
 @given(RAW)

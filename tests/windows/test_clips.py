@@ -1,5 +1,7 @@
 """Clips become frames by their centres, the same for any chunking."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -47,7 +49,7 @@ def run(stream, samples, cuts=()):
     """Push `samples` cut at `cuts`, finish; all outcomes."""
     outcomes = []
     bounds = [0, *sorted(cuts), len(samples)]
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    for start, end in pairwise(bounds):
         block = samples[start:end].copy()
         outcomes += stream.push(AudioBlock("s", start, RATE_HZ, block))
         block.fill(-1)  # the receiver must not keep the buffer
@@ -123,7 +125,7 @@ def test_a_frame_is_the_mean_or_maximum_of_its_clips():
         (Aggregate.MAX_PROBABILITY, lambda rows: np.max(rows, axis=0)),
     ):
         found = run(open_stream(3, 3, Recorder(), aggregate=aggregate), samples)
-        assert [(0, 5), (5, 10), (10, 15)] == [(o.window.start_s, o.window.end_s) for o in found]
+        assert [(o.window.start_s, o.window.end_s) for o in found] == [(0, 5), (5, 10), (10, 15)]
         np.testing.assert_allclose(
             [o.scores for o in found], [reduce(g) for g in groups], rtol=1e-6
         )
@@ -151,7 +153,7 @@ def test_frames_come_as_soon_as_no_later_clip_can_change_them():
     """A frame is told with the last clip that counts in it, without waiting for the end."""
     stream = open_stream(3, 3, Recorder())
     counts = [len(stream.push(AudioBlock("s", 20 * k, RATE_HZ, ramp(1)))) for k in range(15)]
-    assert [0] * 5 + [1] + [0] * 2 + [1] + [0] * 5 + [1] == counts
+    assert counts == [0] * 5 + [1] + [0] * 2 + [1] + [0] * 5 + [1]
 
 
 TAILS = [
