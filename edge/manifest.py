@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from edge import strict_yaml
 from edge.errors import ModelError
-from edge.stsg.features import Normalisation
+from edge.stsg.spec import Normalisation
 from edge.windows.activation import Activation
 from edge.windows.clips import Aggregate
 

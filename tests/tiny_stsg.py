@@ -69,13 +69,13 @@ def write_tiny_stsg(
     }
     if fallback:
         manifest["fallback"] = fallback
-    _seal(folder, manifest)
+    seal(folder, manifest)
     np.save(folder / "golden.npy", golden_scores(stsg.load(read_folder(folder))))
-    _seal(folder, manifest)
+    seal(folder, manifest)
     return folder
 
 
-def _seal(folder: Path, manifest: dict[str, object]) -> None:
+def seal(folder: Path, manifest: dict[str, object]) -> None:
     """Write the manifest with the sizes and hashes of the files as they are."""
     files: dict[str, dict[str, object]] = {}
     names = {

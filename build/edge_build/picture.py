@@ -33,6 +33,7 @@ def draw_portrait(portrait: Portrait, path: Path) -> None:
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415
+    from matplotlib.patches import Rectangle  # noqa: PLC0415
 
     seconds = len(portrait.samples) / portrait.sample_rate_hz
     figure, (sound, track, judged) = plt.subplots(
@@ -48,7 +49,7 @@ def draw_portrait(portrait: Portrait, path: Path) -> None:
         vmax=-30,
     )
     for label, start_s, end_s, low_hz, high_hz in portrait.events:
-        box = plt.Rectangle(
+        box = Rectangle(
             (start_s, low_hz),
             end_s - start_s,
             high_hz - low_hz,

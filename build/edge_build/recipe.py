@@ -11,7 +11,7 @@ from edge import strict_yaml
 from edge.contracts import FRAME_SECONDS
 from edge.errors import ConfigError
 from edge.manifest import FeaturesSpec, LicenceSpec, Name, Positive, PositiveFloat, Record
-from edge.stsg.features import FeatureSpec
+from edge.stsg.spec import FeatureSpec
 
 Share = Annotated[float, Meta(gt=0, lt=1)]
 NotNegative = Annotated[float, Meta(ge=0)]

@@ -21,7 +21,8 @@ from edge.dsp.ring import FrameRing
 from edge.heads import OnnxHead, read_head
 from edge.model_folder import ModelFolder
 from edge.stsg.codebook import Codebook, TokenArray
-from edge.stsg.features import FeatureExtractor, FeatureSpec
+from edge.stsg.features import FeatureExtractor
+from edge.stsg.spec import FeatureSpec
 from edge.stsg.tokenizer import Search, Tokenizer
 from edge.stsg.vectors import TokenVectors
 from edge.windows.tail import count_frames, skipped_tail_reason
@@ -115,7 +116,7 @@ class StsgStream:
             round(FRAME_SECONDS * self._rate_hz) // model.tokenizer.extractor.spec.hop
         )
         self._tokens = model.tokenizer.open()
-        self._ring = FrameRing(2 * self._per_window, dtype=np.int32)
+        self._ring = FrameRing(np.int32, capacity=2 * self._per_window)
         self._stream = ""
         self.reset()
 

@@ -115,8 +115,14 @@ class Journal:
 
     def _append(self, record: bytes) -> tuple[int, int]:
         place, rest = self._size, memoryview(record)
-        while rest:
-            rest = rest[self._file.write(rest) :]
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as reason:
+            raise InputError(
+                f"{self.path}: cannot be written: {reason.strerror}",
+                remedy="free space, then go on with --resume",
+            ) from None
         self._size += len(record)
         return place, len(record)
 
@@ -166,12 +172,14 @@ def _file_record(head: dict[str, Any]) -> FileRecord:
 def _lock(file: BinaryIO, path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         file.close()
         raise InputError(
             f"{path}: another edge-batch is writing this output",
             remedy="wait for it, stop it, or choose another --out",
         ) from None
+    except OSError:
+        return  # a file system without locks: two runs on one output are not told apart there
 
 
 def _refuse_if_in_use(path: Path) -> None:

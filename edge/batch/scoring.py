@@ -86,7 +86,7 @@ def score_file(
         if not counts:
             yield Failure(path, OUT_OF_TIME, time.monotonic() - began_s)
             return
-        notes.append(f"{OUT_OF_TIME}: scored to {seconds:.0f} s, the rest is left")
+        notes.append(f"out of time: scored to {seconds:.0f} s, the rest is left")
     yield FileRecord(
         path=path,
         size=status.st_size,
@@ -129,4 +129,4 @@ def _reason(error: EdgeError, path: str) -> str:
 OUT_OF_TIME = "the time budget was used up"
 
 _MOST_VALUES = 1 << 20
-_MOST_ROWS = 360
+_MOST_ROWS = 60

@@ -21,7 +21,7 @@ class Framer:
             raise ValueError(f"cannot cut frames of {frame_size} samples every {hop}")
         self._frame_size = frame_size
         self._hop = hop
-        self.reset()
+        self._held: FloatArray = np.zeros(frame_size // 2, dtype=np.float32)
 
     def push(self, samples: FloatArray) -> FloatArray:
         """Return the frames that became complete.

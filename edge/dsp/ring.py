@@ -1,27 +1,28 @@
 """A ring of numbered rows: the last few frames of an endless stream."""
 
+from typing import Generic, TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
+Scalar = TypeVar("Scalar", bound=np.generic)
 
-class FrameRing:
+
+class FrameRing(Generic[Scalar]):
     """Keeps the last `capacity` rows of a stream, addressed by their number since `reset`.
 
     Args:
+        kind: Type of the elements.
         capacity: How many rows are kept.
         row_shape: Shape of one row; () for a ring of scalars such as tokens.
-        dtype: Type of the elements.
     """
 
     def __init__(
-        self,
-        capacity: int,
-        row_shape: tuple[int, ...] = (),
-        dtype: np.dtype[np.generic] | type = np.float32,
+        self, kind: type[Scalar], *, capacity: int, row_shape: tuple[int, ...] = ()
     ) -> None:
         if capacity < 1:
             raise ValueError(f"a ring keeps at least one row, not {capacity}")
-        self._rows = np.zeros((capacity, *row_shape), dtype=dtype)
+        self._rows: NDArray[Scalar] = np.zeros((capacity, *row_shape), dtype=kind)
         self._count = 0
 
     @property
@@ -34,7 +35,7 @@ class FrameRing:
         """How many rows came since the start or `reset`; the number of the next row."""
         return self._count
 
-    def push(self, rows: NDArray[np.generic]) -> None:
+    def push(self, rows: NDArray[Scalar]) -> None:
         """Append rows [shape=(n, *row_shape)]; the oldest make room.
 
         Raises:
@@ -49,7 +50,7 @@ class FrameRing:
         self._rows[: n - head] = rows[head:]
         self._count += n
 
-    def take(self, first: int, n: int) -> NDArray[np.generic]:
+    def take(self, first: int, n: int) -> NDArray[Scalar]:
         """Copy rows `first` ... `first + n - 1` [shape=(n, *row_shape)].
 
         Raises:

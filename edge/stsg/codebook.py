@@ -57,7 +57,7 @@ class Codebook:
     @property
     def features(self) -> int:
         """Width of the rows it takes."""
-        return self._projection.shape[1]
+        return int(self._projection.shape[1])
 
     def project(self, features: FloatArray) -> FloatArray:
         """Project rows [shape=(n, features)] to float32 [shape=(n, dims)]."""
@@ -154,7 +154,11 @@ class Codebook:
         return _pairs(possible)
 
     def _possible(
-        self, points: FloatArray, coordinates: FloatArray, table: FloatArray, point_error: FloatArray
+        self,
+        points: FloatArray,
+        coordinates: FloatArray,
+        table: FloatArray,
+        point_error: FloatArray,
     ) -> NDArray[np.bool_]:
         """Mark, for each row, the centroids that a bound on their distance leaves possible.
 
@@ -178,7 +182,7 @@ class Codebook:
 
     def _distance(self, points: FloatArray, numbers: NDArray[np.intp]) -> FloatArray:
         difference = points - self._centroids[numbers]
-        return np.sqrt(np.einsum("ij,ij->i", difference, difference))
+        return np.asarray(np.sqrt(np.einsum("ij,ij->i", difference, difference)))
 
 
 def _pairs(marks: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

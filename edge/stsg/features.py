@@ -1,57 +1,14 @@
 """From frames of samples to normalised log-mel features, and how far float32 may stray."""
 
-from dataclasses import dataclass
-from enum import StrEnum
-
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
 from edge.contracts import FloatArray
 from edge.dsp.mel import mel_filterbank
+from edge.stsg.spec import FeatureSpec, Normalisation
 
 DoubleArray = NDArray[np.float64]
-
-
-class Normalisation(StrEnum):
-    """What is done to one frame's mel bands, in dB, to set its loudness aside."""
-
-    NONE = "none"
-    MEAN = "mean"
-    """The mean over the bands is subtracted: a gain no longer shows."""
-    STANDARD = "standard"
-    """Mean 0 and standard deviation 1 over the bands (paper, section 3.2.1)."""
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureSpec:
-    """The signal arithmetic of one STSG model (paper, Table 2a).
-
-    Raises:
-        ValueError: Values that do not fit one another.
-    """
-
-    sample_rate_hz: int = 32_000
-    frame_size: int = 8_000
-    hop: int = 4_000
-    fft_size: int = 8_192
-    mel_bands: int = 768
-    low_hz: float = 0.0
-    high_hz: float = 16_000.0
-    floor_db: float = -100.0
-    """Mel power below this, relative to full scale 1.0, counts as this."""
-    normalisation: Normalisation = Normalisation.STANDARD
-
-    def __post_init__(self) -> None:
-        if self.fft_size < self.frame_size:
-            raise ValueError(
-                f"fft_size {self.fft_size} is shorter than frame_size {self.frame_size}"
-            )
-        if not 0 <= self.low_hz < self.high_hz <= self.sample_rate_hz / 2:
-            raise ValueError(
-                f"bands from {self.low_hz} to {self.high_hz} Hz do not fit into 0 to "
-                f"{self.sample_rate_hz / 2} Hz"
-            )
 
 
 class FeatureExtractor:
@@ -95,7 +52,14 @@ class FeatureExtractor:
         return features, error
 
     def exact(self, frames: FloatArray) -> DoubleArray:
-        """Compute features in float64 [shape=(n, mel_bands)] from frames [shape=(n, frame_size)]."""
+        """Compute features in float64.
+
+        Args:
+            frames: float32 [shape=(n, frame_size)].
+
+        Returns:
+            float64 [shape=(n, mel_bands)].
+        """
         windowed = frames.astype(np.float64) * self._window
         spectrum = scipy.fft.rfft(windowed, self.spec.fft_size)
         mel = (self._filters @ (spectrum.real**2 + spectrum.imag**2).T).T

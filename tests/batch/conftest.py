@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from process import start, write_noise
+from batch_process import start, write_noise
 from tiny_stsg import write_tiny_stsg
 
 

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from process import RATE, start, write_noise
-from tiny_stsg import LABELS
+import yaml
+from batch_process import RATE, start, write_noise
+from tiny_stsg import LABELS, seal, write_tiny_stsg
 
 from edge.contracts import Prediction, WindowKind
 from edge.load import load_model
@@ -412,6 +413,37 @@ def test_budget_steps_down_to_the_fallback(edge_batch, tmp_path):
     labels, rows = table(tmp_path / "s.csv")
     assert len(labels) == 6522
     assert len(rows) == report["windows"]["predicted"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_model_that_strays_from_its_golden_vector_is_refused(
+    edge_batch, recordings, tmp_path, workers
+):
+    """A model that no longer computes what it did scores nothing, in whatever process."""
+    folder = write_tiny_stsg(tmp_path / "strayed")
+    golden = np.load(folder / "golden.npy")
+    np.save(folder / "golden.npy", golden + np.float32(0.01))
+    seal(folder, yaml.safe_load((folder / "model.yaml").read_text()))
+    arguments = (recordings, "--model", folder, "--out", "s.csv", "--workers", workers)
+    done = edge_batch(*arguments)
+    assert done.returncode == 2
+    assert "strays" in done.stderr
+    assert "remedy:" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["strayed"]
+
+
+def test_long_recording_is_cut_where_the_budget_ends(edge_batch, tmp_path):
+    """What was scored in time is written, and the recording counts as not done."""
+    sparse_wav(tmp_path / "long.wav", seconds=3600 * 20, rate_hz=RATE)
+    arguments = ("long.wav", "--model", "tiny", "--out", "s.csv", "--workers", 1)
+    done = edge_batch(*arguments, "--budget", "3s", "--fallback", "quick", "--report", "r.json")
+    assert done.returncode == 1
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["unreached"] == [str(tmp_path / "long.wav")]
+    assert report["elapsed_s"] <= 3.0
+    _, rows = table(tmp_path / "s.csv")
+    assert len(rows) == report["windows"]["predicted"] < 3600 * 20 / 5
+    assert "out of time" in done.stderr or not rows
 
 
 def test_long_and_wide_recordings_take_little_memory(models_dir, tmp_path):

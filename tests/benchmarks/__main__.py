@@ -23,9 +23,13 @@ def main() -> int:
     options = parser.parse_args()
     unknown = set(options.rows) - set(figures.ROWS)
     if unknown:
-        parser.error(f"no row called {', '.join(sorted(unknown))}; there are {', '.join(figures.ROWS)}")
+        parser.error(
+            f"no row called {', '.join(sorted(unknown))}; there are {', '.join(figures.ROWS)}"
+        )
     material = Material.make(quick=options.quick)
-    print(f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {sys.version.split()[0]}")
+    print(
+        f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {sys.version.split()[0]}"
+    )
     print(f"{'figure':<66} {'must':>6} {'aim':>6} {'here':>7}   CPU s of each")
     for row in options.rows or figures.ROWS:
         figures.ROWS[row](material)

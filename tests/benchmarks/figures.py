@@ -45,7 +45,9 @@ def birdnet_against_bare_invoke(material: Material) -> None:
             [str(PROGRAMS / "bare_birdnet.py"), str(material.birdnet_files)],
             pairs=material.pairs,
         )
-    line("BirdNET V2.4, against decode + soxr HQ + bare invoke", "1.15", "1.05", ratio, ours, theirs)
+    line(
+        "BirdNET V2.4, against decode + soxr HQ + bare invoke", "1.15", "1.05", ratio, ours, theirs
+    )
 
 
 def two_workers_against_one(material: Material) -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from edge.stsg.codebook import Codebook
-from edge.stsg.features import FeatureExtractor, FeatureSpec, Normalisation
+from edge.stsg.features import FeatureExtractor
+from edge.stsg.spec import FeatureSpec, Normalisation
 from edge.stsg.tokenizer import Tokenizer
 
 

@@ -8,7 +8,8 @@ from signals import awkward_signals
 
 from edge.dsp.framing import Framer
 from edge.stsg.codebook import Codebook
-from edge.stsg.features import FeatureExtractor, FeatureSpec
+from edge.stsg.features import FeatureExtractor
+from edge.stsg.spec import FeatureSpec
 from edge.stsg.tokenizer import Tokenizer
 
 

@@ -6,7 +6,8 @@ import pytest
 from signals import awkward_signals
 
 from edge.dsp.framing import Framer
-from edge.stsg.features import FeatureExtractor, FeatureSpec, Normalisation
+from edge.stsg.features import FeatureExtractor
+from edge.stsg.spec import FeatureSpec, Normalisation
 
 
 def frames_of(samples):
