@@ -1,4 +1,4 @@
-"""Results kept on disk by what they were made from, so that a second run takes up where one ended."""
+"""Results kept on disk by what they were made from: a second run takes up where one ended."""
 
 import hashlib
 import json

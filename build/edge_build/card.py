@@ -100,9 +100,7 @@ def _validation(recipe: Recipe, learnt: Learnt) -> str:
     _, held = split_by_recording(
         examples.labels, examples.recordings, share=spec.validation_share, seed=recipe.seed
     )
-    found = score_table(
-        examples.labels[held], learnt.head.probabilities(examples.embeddings[held])
-    )
+    found = score_table(examples.labels[held], learnt.head.probabilities(examples.embeddings[held]))
     return (
         f"On the {len(held)} windows that stopped the training of the head, and so a flattering "
         f"figure: macro F1 {found.macro_f1:.3f}, accuracy {found.accuracy:.3f}, cross-entropy "

@@ -26,8 +26,8 @@ _EXAMPLES = r"""examples:
       the files are those that were made, and the model still computes what it did
 """
 
-_TRAIN_EXAMPLES = """A run that was killed takes up where it ended: mel frames, codebook, vectors and
-head are kept in the cache by what they were made from.
+_TRAIN_EXAMPLES = """A run that was killed takes up where it ended: mel frames, codebook, vectors,
+and head are kept in the cache by what they were made from.
 
 The recipe is YAML; unknown keys are errors. models/recipes/ has examples.
 """
@@ -185,7 +185,9 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     evaluate.add_argument(
         "--card", type=Path, metavar="DIR", help="write the table into this model folder's card too"
     )
-    evaluate.add_argument("--models-dir", type=Path, help="folder of model folders, looked at first")
+    evaluate.add_argument(
+        "--models-dir", type=Path, help="folder of model folders, looked at first"
+    )
     _add_common(evaluate)
     evaluate.set_defaults(run=_evaluate)
 

@@ -96,7 +96,9 @@ def tokens_for(frames: int, recipe: Recipe) -> tuple[int, str]:
     )
 
 
-def _pick(counts: Sequence[int], *, limit: int, seed: int) -> list[np.ndarray[tuple[int], np.dtype[np.intp]]]:
+def _pick(
+    counts: Sequence[int], *, limit: int, seed: int
+) -> list[np.ndarray[tuple[int], np.dtype[np.intp]]]:
     """Draw at most `limit` frames of all; return the row numbers for each clip, in order."""
     ends = np.cumsum(counts)
     total = int(ends[-1])
@@ -106,9 +108,7 @@ def _pick(counts: Sequence[int], *, limit: int, seed: int) -> list[np.ndarray[tu
     chosen = np.sort(generator.permutation(total)[:limit])
     cuts = np.searchsorted(chosen, ends)
     starts = np.concatenate([[0], ends[:-1]])
-    return [
-        part - start for part, start in zip(np.split(chosen, cuts[:-1]), starts, strict=True)
-    ]
+    return [part - start for part, start in zip(np.split(chosen, cuts[:-1]), starts, strict=True)]
 
 
 def _sample(rows: Rows, counts: Sequence[int], *, limit: int, seed: int) -> FloatArray:

@@ -144,7 +144,7 @@ def evaluate_model(folder: Path, trial: Trial, *, seed: int) -> Result:
             np.concatenate(of_train),
             trial.truth[train][numbers],
             [trial.clips[train[i]].recording for i in numbers],
-            HeadRecipe(),
+            HeadRecipe(standardise=False),
             seed=seed,
             quiet=True,
         )

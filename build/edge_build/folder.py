@@ -34,8 +34,10 @@ def check_place(out: Path) -> None:
     Raises:
         InputError: Something else is there.
     """
-    if out.exists() and not (out / MANIFEST_NAME).is_file() and (
-        not out.is_dir() or any(out.iterdir())
+    if (
+        out.exists()
+        and not (out / MANIFEST_NAME).is_file()
+        and (not out.is_dir() or any(out.iterdir()))
     ):
         raise InputError(
             f"{out}: is there already and is no model folder",

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -86,7 +87,7 @@ class FrameStore:
             try:
                 key = key_of("frames", clip.sha256, self._parameters)
                 self._paths[clip.sha256] = self._cache.get(
-                    "frames", key, ".npy", lambda part, clip=clip: self._write(clip, part)
+                    "frames", key, ".npy", partial(self._write, clip)
                 )
                 good.append(clip)
             except AudioError as error:
@@ -136,9 +137,7 @@ class TokenStore:
         found = []
         for clip in tqdm(list(clips), desc="tokens", unit="file"):
             key = key_of("tokens", clip.sha256, self._key)
-            path = self._cache.get(
-                "tokens", key, ".npy", lambda part, clip=clip: self._write(clip, part)
-            )
+            path = self._cache.get("tokens", key, ".npy", partial(self._write, clip))
             found.append(np.load(path, allow_pickle=False))
         return found
 

@@ -24,7 +24,7 @@ class Head:
     scale: FloatArray
     """[shape=(size,)], divided by."""
     weights: tuple[FloatArray, FloatArray]
-    """[shape=(size, hidden)] and [shape=(hidden, n_labels)]; one column where there are 2 labels."""
+    """[shape=(size, hidden)] and [shape=(hidden, n_labels)]; one last column for two labels."""
     biases: tuple[FloatArray, FloatArray]
     epochs: int
     """Epochs of training up to the weights that were kept."""

@@ -213,7 +213,9 @@ class Chain:
         return table
 
     def _key(self, *parts: object) -> str:
-        return key_of(*parts, self.recipe.seed, self.recipe.deterministic, pinning(), self._versions)
+        return key_of(
+            *parts, self.recipe.seed, self.recipe.deterministic, pinning(), self._versions
+        )
 
 
 _MOST_NOTES = 10

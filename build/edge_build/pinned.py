@@ -1,10 +1,12 @@
 """The same bits again: one thread, and arithmetic that does not depend on the processor."""
 
+import importlib
 import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 PINNED_VARIABLE = "EDGE_BUILD_PINNED"
 """Environment variable: set in the process whose arithmetic is pinned."""
@@ -81,8 +83,7 @@ def rerun_pinned(arguments: Sequence[str], *, threads_only: bool = False) -> Non
 
 def _numpy_dispatches() -> list[str]:
     """List the groups of instructions that NumPy would choose here beyond its baseline."""
-    from numpy._core import _multiarray_umath as core  # noqa: PLC0415 (only needed here)
-
+    core: Any = importlib.import_module("numpy._core._multiarray_umath")
     return [name for name in core.__cpu_dispatch__ if core.__cpu_features__.get(name)]
 
 

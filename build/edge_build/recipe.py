@@ -18,7 +18,7 @@ NotNegative = Annotated[float, Meta(ge=0)]
 Seed = Annotated[int, Meta(ge=0, lt=2**31)]
 
 
-class TokenRecipe(Record):
+class TokenRecipe(Record, frozen=True):
     """How frames become tokens: PCA, then K-means (section 3.2.1)."""
 
     dims: Positive = 128
@@ -36,7 +36,7 @@ class TokenRecipe(Record):
     """At most so many projected frames, drawn with the seed, fit the centroids."""
 
 
-class Word2vecRecipe(Record):
+class Word2vecRecipe(Record, frozen=True):
     """How tokens become vectors: gensim's skip-gram, min_count 1 (section 3.2.2)."""
 
     vector_size: Positive = 1024
@@ -49,7 +49,7 @@ class Word2vecRecipe(Record):
     epochs: Positive = 100
 
 
-class HeadRecipe(Record):
+class HeadRecipe(Record, frozen=True):
     """How vectors become scores: the paper's head, trained by scikit-learn."""
 
     hidden: Positive = 512
@@ -64,14 +64,14 @@ class HeadRecipe(Record):
     """Bring each dimension to mean 0 and deviation 1 first; folded into the exported head."""
 
 
-class SynthRecipe(Record):
+class SynthRecipe(Record, frozen=True):
     """Clips that `edge_build.synth` renders, for `--synth` in place of `--data`."""
 
     clips_per_label: Positive
     seed: Seed
 
 
-class Recipe(Record):
+class Recipe(Record, frozen=True):
     """The whole of a recipe."""
 
     name: Name

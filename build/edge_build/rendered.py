@@ -38,9 +38,11 @@ def render_clips(recipe: Recipe, cache: Cache) -> Path:
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder.parent))
     try:
         with tqdm(desc="rendering", unit="clip", total=spec.clips_per_label * len(CLASSES)) as bar:
-            write_training_set(
-                part, spec.clips_per_label, spec.seed, lambda done, total: bar.update(1) and None
-            )
+
+            def advance(done: int, total: int) -> None:
+                bar.update(done - bar.n)
+
+            write_training_set(part, spec.clips_per_label, spec.seed, advance)
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)

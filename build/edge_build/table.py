@@ -62,7 +62,9 @@ def run_evaluation(
 
     paths = [Path(name) if _is_recipe(name) else None for name in systems]
     recipes = [read_recipe(path) for path in paths if path is not None]
-    folders = [None if _is_recipe(name) else find_model(name, models_dir=models_dir) for name in systems]
+    folders = [
+        None if _is_recipe(name) else find_model(name, models_dir=models_dir) for name in systems
+    ]
     if card is not None and not (card / CARD_NAME).is_file():
         raise InputError(f"{card}: holds no {CARD_NAME}", remedy="name a folder that train made")
     said = recording or next((r.recording for r in recipes if r.recording), None)
@@ -127,7 +129,7 @@ def _cells(result: Result) -> list[str]:
         result.system,
         *(f"{figure:.3f}" for figure in figures),
         f"{result.seconds_per_minute:.3f}",
-        f"{result.megabytes:.2f}",
+        f"{result.megabytes:.3f}",
     ]
 
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 from tqdm import tqdm
@@ -29,7 +30,7 @@ def fit_vectors(sentences: Sequence[TokenArray], recipe: Recipe, *, tokens: int)
     class Bar(CallbackAny2Vec):  # type: ignore[misc]
         """Counts epochs on a progress bar."""
 
-        def __init__(self, bar: "tqdm[None]") -> None:
+        def __init__(self, bar: "tqdm[NoReturn]") -> None:
             self._bar = bar
 
         def on_epoch_end(self, model: object) -> None:
@@ -63,9 +64,7 @@ def words_of(sentences: Sequence[TokenArray]) -> list[list[str]]:
     ]
 
 
-def in_token_order(
-    index_of: dict[str, int], vectors: FloatArray, *, tokens: int
-) -> FloatArray:
+def in_token_order(index_of: dict[str, int], vectors: FloatArray, *, tokens: int) -> FloatArray:
     """Bring gensim's rows, which are in order of frequency, into the order of the tokens.
 
     Args:

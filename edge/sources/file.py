@@ -34,7 +34,7 @@ class AudioFile:
         AudioError: On entering or while iterating: nothing there that can be scored.
     """
 
-    def __init__(self, path: Path, *, block_seconds: float = 5.0) -> None:
+    def __init__(self, path: Path, *, block_seconds: float = 15.0) -> None:
         self._path = path
         self._block_seconds = block_seconds
         self._sound: _StraightFile | None = None
@@ -105,11 +105,18 @@ class AudioFile:
             raise AudioError(
                 f"{self._path}: holds no audio that can be decoded", remedy=_NOTHING_TO_SAVE
             )
-        if _MOST_MISSING_S * rate < self._promised - self._read < _NO_PROMISE:
-            promised_s = self._promised / rate
+        missing_s = (self._promised - self._read) / rate
+        if self._most_missing_s() < missing_s and self._promised < _NO_PROMISE:
             self.notes.append(
-                f"truncated: the header promises {promised_s:.1f} s, {self.seconds:.1f} s are there"
+                f"truncated: the header promises {self._promised / rate:.1f} s, "
+                f"{self.seconds:.1f} s are there"
             )
+
+    def _most_missing_s(self) -> float:
+        """Return how much may be missing without a word; an MP3's length is an estimate."""
+        if self._sound is not None and self._sound.format == "MP3":
+            return max(0.5, 0.01 * self._promised / self.sample_rate_hz)
+        return 0.05
 
     def _open(self) -> None:
         layout = read_layout(self._path)
@@ -190,7 +197,6 @@ def _is_cut_ogg(path: Path) -> bool:
 _NOTHING_TO_SAVE = "nothing can be scored; take it out, or copy it from the recorder again"
 _MOST_VALUES = 1 << 21
 _MOST_FRUITLESS_READS = 1000
-_MOST_MISSING_S = 0.05
 _OGG_PAGE_BYTES = 65_307
 _UNKNOWN_FORMAT = (1, 7)
 _NO_PROMISE = 1 << 48

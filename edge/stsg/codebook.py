@@ -34,13 +34,13 @@ class Codebook:
         self._numbers = _first_of_equals(centroids)
         distinct = centroids[self._numbers].astype(np.float64)
         squared = np.sum(distinct**2, axis=1)
-        # Each row is a centroid and its squared norm, so that one product with [-2 y, 1] gives the
-        # squared distance to y, less |y|².
-        self._table = np.column_stack([distinct, squared]).astype(np.float32)
-        self._centroids = self._table[:, :-1]
+        self._centroids = np.ascontiguousarray(distinct, dtype=np.float32)
+        # Each column is a centroid and its squared norm, so that one product with [-2 y, 1] gives
+        # the squared distance to y, less |y|².
+        self._table = np.vstack([distinct.T, squared]).astype(np.float32)
         self._lead = min(_LEADING_DIMS, self.dims)
         rest = np.sqrt(np.sum(distinct[:, self._lead :] ** 2, axis=1))
-        short = np.column_stack([distinct[:, : self._lead], rest, squared])
+        short = np.vstack([distinct[:, : self._lead].T, rest, squared])
         self._short_table = short.astype(np.float32)
         self._norm = float(np.sqrt(squared.max()))
 
@@ -165,7 +165,7 @@ class Codebook:
         Args:
             points: float32 [shape=(n, dims)].
             coordinates: What of the points the bound looks at, float32 [shape=(n, m)].
-            table: The same of the centroids, and their squared norms [shape=(tokens, m + 1)].
+            table: The same of the centroids, and their squared norms [shape=(m + 1, tokens)].
             point_error: float32 [shape=(n,)].
 
         Returns:
@@ -173,7 +173,7 @@ class Codebook:
         """
         squared = np.einsum("ij,ij->i", coordinates, coordinates)
         ones = np.ones((len(points), 1), dtype=np.float32)
-        bound = np.hstack([-2.0 * coordinates, ones]) @ table.T
+        bound = np.hstack([-2.0 * coordinates, ones]) @ table
         guess = bound.argmin(axis=1)
         reach = self._distance(points, guess) + 2.0 * point_error
         slack = _PRODUCT_ROUNDING * (np.sqrt(squared) + self._norm) ** 2

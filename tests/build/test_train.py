@@ -1,0 +1,167 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from tiny_training import (
+    RECIPE,
+    contents,
+    environment,
+    run_edge_build,
+    write_clips,
+    write_recipe,
+)
+
+from edge.contracts import Prediction
+from edge.errors import InputError
+from edge.load import load_model
+from edge.pipeline import score
+from edge.sources.file import AudioFile
+from edge_build.cache import Cache
+from edge_build.train import train
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A model folder, its data and what was learnt."""
+    place = tmp_path_factory.mktemp("train")
+    data = write_clips(place / "data")
+    learnt = train(write_recipe(place), data=data, out=place / "tiny", cache=Cache(place / "cache"))
+    return place, learnt
+
+
+def test_model_hears_what_it_learnt(made):
+    """The model folder loads through the runtime, whose embeddings are those of the training."""
+    place, learnt = made
+    model = load_model(place / "tiny")
+    rows = []
+    for clip in learnt.clips:
+        with AudioFile(clip.path) as file:
+            outcomes = list(score(file, model, keep_embeddings=True))
+        rows += [x.embedding for x in outcomes if isinstance(x, Prediction)]
+    np.testing.assert_array_equal(learnt.examples.embeddings, np.stack(rows))
+    assert model.info.labels == ("tone-0", "tone-1", "tone-2")
+
+
+def test_folder_and_card(made):
+    """The folder holds what the manifest names, the recipe, and a card with data and licence."""
+    place, _ = made
+    expected = "MODEL_CARD.md codebook.faiss golden.npy head.onnx labels.txt model.yaml"
+    assert [*expected.split(), "recipe.yaml", "vectors.npy"] == sorted(contents(place / "tiny"))
+    card = (place / "tiny" / "MODEL_CARD.md").read_text("utf-8")
+    for part in ("15 labelled clips of 15 recordings", "CC0-1.0", "| vectors.npy |", RECIPE):
+        assert part in card
+    assert str(place) not in card
+
+
+def test_smaller_codebook_for_few_frames(tmp_path):
+    """Where centroids outnumber what the frames can carry, fewer are made, and a note says so."""
+    recipe = write_recipe(tmp_path, RECIPE.replace("count: 24", "count: 5000"))
+    learnt = train(
+        recipe,
+        data=write_clips(tmp_path / "d"),
+        out=tmp_path / "tiny",
+        cache=Cache(tmp_path / "cache"),
+    )
+    assert learnt.codebook.tokens == 600 // 4
+    assert [note.split("; ")[0] for note in learnt.notes] == [
+        "600 frames are too few for 5000 centroids: 150 are made"
+    ]
+
+
+def test_too_few_frames_for_pca(tmp_path):
+    """Fewer frames than PCA has dimensions is an error that says how many there must be."""
+    text = RECIPE.replace("mel_bands: 32", "mel_bands: 768").replace("dims: 4", "dims: 700")
+    with pytest.raises(InputError, match="600 frames of audio are too few") as caught:
+        train(
+            write_recipe(tmp_path, text),
+            data=write_clips(tmp_path / "d"),
+            out=tmp_path / "tiny",
+            cache=Cache(tmp_path / "cache"),
+        )
+    assert "701 frames" in caught.value.remedy
+
+
+def test_never_over_something_else(tmp_path):
+    """What is no model folder is not replaced."""
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("years")
+    with pytest.raises(InputError, match="is no model folder"):
+        train(
+            write_recipe(tmp_path),
+            data=write_clips(tmp_path / "d"),
+            out=tmp_path / "thesis",
+            cache=Cache(tmp_path / "cache"),
+        )
+    assert contents(tmp_path / "thesis") == {"chapter.txt": b"years"}
+
+
+def test_same_bits_again(tmp_path):
+    """Two runs without a common cache give the same files, whatever threads and BLAS are asked."""
+    data, recipe = write_clips(tmp_path / "d"), write_recipe(tmp_path)
+    for name, more in (("one", {}), ("two", {"OMP_NUM_THREADS": "2", "OPENBLAS_CORETYPE": "Zen"})):
+        done = run_edge_build(
+            *("train", recipe, "--data", data, "--out", tmp_path / name),
+            cache=tmp_path / f"cache-{name}",
+            **more,
+        )
+        assert done.returncode == 0, done.stderr
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def test_resumes_after_kill(tmp_path):
+    """A run killed half way is taken up from its cache and ends with the same files."""
+    data, recipe = write_clips(tmp_path / "d", clips=25), write_recipe(tmp_path)
+    arguments = ["train", recipe, "--data", data, "--out"]
+    frames = tmp_path / "cache" / "frames"
+    killed = subprocess.Popen(
+        [sys.executable, "-m", "edge_build", *map(str, arguments), str(tmp_path / "resumed")],
+        env=environment(tmp_path / "cache"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60.0
+    while len(list(frames.glob("[!.]*.npy"))) < 5 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    os.kill(killed.pid, signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
+    assert not (tmp_path / "resumed").exists()
+    before = {path: path.stat().st_mtime_ns for path in frames.glob("[!.]*.npy")}
+    assert 5 <= len(before) < 75
+    resumed = run_edge_build(*arguments, tmp_path / "resumed", cache=tmp_path / "cache")
+    assert resumed.returncode == 0, resumed.stderr
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    straight = run_edge_build(*arguments, tmp_path / "straight", cache=tmp_path / "other-cache")
+    assert straight.returncode == 0, straight.stderr
+    assert contents(tmp_path / "straight") == contents(tmp_path / "resumed")
+
+
+def test_errors_have_no_traceback(tmp_path):
+    """A bad recipe ends with code 2, one line of what and one of remedy."""
+    recipe = write_recipe(tmp_path, RECIPE + "speed: fast\n")
+    done = run_edge_build(
+        *("train", recipe, "--data", tmp_path, "--out", tmp_path / "x"), cache=tmp_path / "cache"
+    )
+    lines = done.stderr.splitlines()
+    assert (done.returncode, len(lines)) == (2, 2)
+    assert lines[0].startswith(f"edge-build: {recipe}:")
+    assert lines[1].startswith("  remedy: ")
+
+
+def test_verify(made, tmp_path):
+    """`edge-build verify` passes a good folder, and names the file that was changed."""
+    place, _ = made
+    cache = tmp_path / "cache"
+    assert run_edge_build("verify", place / "tiny", cache=cache).returncode == 0
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for name, content in contents(place / "tiny").items():
+        (copy / name).write_bytes(content)
+    with (copy / "labels.txt").open("r+b") as file:
+        file.write(b"X")
+    done = run_edge_build("verify", copy, cache=cache)
+    assert done.returncode == 2
+    assert "labels.txt" in done.stderr

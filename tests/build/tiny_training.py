@@ -1,0 +1,75 @@
+"""A few seconds of training: a small recipe over a folder of tones."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+RECIPE = """\
+name: tiny
+version: "1"
+licence: {name: CC0-1.0, commercial_use: true}
+source: tones
+recording: ^(r\\d+)
+features: {mel_bands: 32}
+tokens: {dims: 4, count: 24, iterations: 4}
+word2vec: {vector_size: 8, window: 4, sample: 0.0, epochs: 3}
+head: {hidden: 64, max_epochs: 30, learning_rate: 0.01}
+"""
+
+
+def write_recipe(folder: Path, text: str = RECIPE) -> Path:
+    """Write a recipe; return its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "tiny.yaml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def write_clips(folder: Path, *, clips: int = 5, labels: int = 3, seconds: float = 5.0) -> Path:
+    """Write `label/rNN.wav`, tones of a label's own pitch in noise; return the folder."""
+    generator = np.random.Generator(np.random.PCG64(7))
+    for label in range(labels):
+        place = folder / f"tone-{label}"
+        place.mkdir(parents=True)
+        for clip in range(clips):
+            time_s = np.arange(round(seconds * 16_000)) / 16_000
+            tone = np.sin(2 * np.pi * (400.0 * 3**label + 20.0 * clip) * time_s)
+            noise = generator.uniform(-1, 1, len(time_s))
+            samples = 0.2 * tone * (np.sin(time_s * 5.0) > 0) + 0.02 * noise
+            soundfile.write(place / f"r{10 * label + clip:02d}.wav", samples, 16_000, "PCM_16")
+    return folder
+
+
+def environment(cache: Path, **more: str) -> dict[str, str]:
+    """Return an environment in which a subprocess finds both packages and its own cache."""
+    paths = [str(REPOSITORY), str(REPOSITORY / "build"), *filter(None, sys.path)]
+    return {
+        **{name: value for name, value in os.environ.items() if name != "EDGE_BUILD_PINNED"},
+        "PYTHONPATH": os.pathsep.join(paths),
+        "EDGE_BUILD_CACHE": str(cache),
+        **more,
+    }
+
+
+def run_edge_build(
+    *arguments: object, cache: Path, **more: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run `edge-build` to its end in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "edge_build", *map(str, arguments)],
+        env=environment(cache, **more),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Read every file of a folder."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
