@@ -21,6 +21,7 @@ from edge.stsg.tokenizer import Tokenizer
 from edge.windows.tail import count_frames
 from edge_build.cache import Cache, key_of
 from edge_build.dataset import Clip
+from edge_build.pinned import library_versions
 from edge_build.recipe import Recipe
 
 
@@ -71,7 +72,12 @@ class FrameStore:
 
     def __init__(self, recipe: Recipe, cache: Cache) -> None:
         self._extractor = FeatureExtractor(recipe.feature_spec())
-        self._parameters = [recipe.sample_rate, msgspec.to_builtins(recipe.features), _GRID]
+        self._parameters = [
+            recipe.sample_rate,
+            msgspec.to_builtins(recipe.features),
+            _GRID,
+            library_versions()["soxr"],
+        ]
         self._cache = cache
         self._paths: dict[str, Path] = {}
 
@@ -136,7 +142,7 @@ class TokenStore:
         """Return each clip's tokens, int32 [shape=(n,)]."""
         found = []
         for clip in tqdm(list(clips), desc="tokens", unit="file"):
-            key = key_of("tokens", clip.sha256, self._key)
+            key = key_of("tokens", clip.sha256, self._key, library_versions()["soxr"])
             path = self._cache.get("tokens", key, ".npy", partial(self._write, clip))
             found.append(np.load(path, allow_pickle=False))
         return found

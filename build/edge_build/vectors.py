@@ -1,6 +1,6 @@
 """Skip-gram vectors of tokens, by gensim, in token order."""
 
-import threading
+import os
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -49,7 +49,7 @@ def fit_vectors(sentences: Sequence[TokenArray], recipe: Recipe, *, tokens: int)
             seed=recipe.seed,
             sg=1,
             min_count=1,
-            workers=1 if recipe.deterministic else max(1, threading.active_count()),
+            workers=1 if recipe.deterministic else os.cpu_count() or 1,
             callbacks=[Bar(bar)],
         )
     return in_token_order(model.wv.key_to_index, model.wv.vectors, tokens=tokens)

@@ -12,6 +12,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol
 
+from edge.allocator import keep_freed_memory
 from edge.batch.record import FileRecord, Rows, pack_rows
 from edge.batch.scoring import Failure, score_file
 from edge.contracts import Model, PostProcessor, WindowKind
@@ -101,6 +102,7 @@ class _Scorer:
     """Holds the models of one process; the fallback is loaded when it is first needed."""
 
     def __init__(self, work: Work) -> None:
+        keep_freed_memory()
         self._work = work
         self._loaded: dict[int, tuple[Model, list[PostProcessor]]] = {}
         self._model(0)

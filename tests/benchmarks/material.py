@@ -41,7 +41,7 @@ class Material:
         """Make what is missing below .bench/, from the synthesiser alone."""
         stsg = _recordings(PLACE / ("few" if quick else "many"), 12 if quick else 150)
         birdnet = _recordings(PLACE / ("two" if quick else "some"), 2 if quick else 24)
-        return Material(stsg, birdnet, _model(PLACE / "models" / "stsg-full"), 1 if quick else 5)
+        return Material(stsg, birdnet, _model(PLACE / "models" / "stsg-full"), 1 if quick else 3)
 
 
 def _recordings(folder: Path, count: int) -> Path:
