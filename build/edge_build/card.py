@@ -124,8 +124,8 @@ def _made_again(recipe: Recipe) -> str:
     if not recipe.deterministic:
         return f"Not bit for bit: the recipe says `deterministic: false`. Made with {versions}."
     return (
-        "The same recipe, data and library versions give the same files, bit for bit, on the same "
-        "machine; `model.yaml` holds their hashes. On another machine they do as far as the "
-        "libraries keep to the arithmetic they are told to use: one thread, no routine chosen by "
-        f"the processor. Made with {versions}."
+        "The same recipe, data and library versions give the same files, bit for bit: `model.yaml` "
+        "holds their hashes. That holds on x86-64 processors with AVX2, where the libraries are "
+        "told which routines to use and to use one thread; on other processors the files differ in "
+        f"their last bits. Made with {versions}."
     )
