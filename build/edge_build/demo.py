@@ -4,9 +4,7 @@ Usage: python -m edge_build.demo FOLDER
 """
 
 import csv
-import subprocess
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,32 +13,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.backends.stsg import StsgModel
+from edge.batch.cli import main as score_recordings
 from edge.contracts import FRAME_SECONDS
 from edge.load import find_model, load_model
 from edge_build.picture import Portrait, draw_portrait
 from edge_build.synth import LABELS, Recording, truth, write_recordings
 
 MODEL = "stsg-demo"
-RECORDINGS = 6
+RECORDINGS = 10
 SEED = 2026
 START = datetime(2026, 4, 1, 5, 0, tzinfo=UTC)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demo in the folder named; return the exit code."""
-    (place,) = sys.argv[1:] if arguments is None else arguments
+def main(place: str) -> int:
+    """Run the demo in the folder `place`; return the exit code."""
     folder = Path(place)
     recordings_dir = folder / "recordings"
     print(f"Rendering {RECORDINGS} one-minute recordings into {recordings_dir} ...")
     recordings = write_recordings(recordings_dir, RECORDINGS, SEED, START)
     paths = sorted(recordings_dir.glob("*.wav"))
     submission = folder / "predictions.csv"
-    command = ["--model", MODEL, "--out", str(submission)]
-    print(f"Scoring: edge-batch {recordings_dir} {' '.join(command)}")
-    code = subprocess.run(
-        [sys.executable, "-m", "edge.batch", str(recordings_dir), *command], check=False
-    ).returncode
-    if code != 0:
+    arguments = [str(recordings_dir), "--model", MODEL, "--out", str(submission)]
+    print(f"Scoring: edge-batch {' '.join(arguments)}")
+    if (code := score_recordings(arguments)) != 0:
         return code
     heard = read_submission(submission)
     played = np.concatenate([truth(recording) for recording in recordings])
@@ -124,4 +119,4 @@ def portray(path: Path, recording: Recording, heard: Submission) -> Portrait:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1]))

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import Protocol
+from typing import Never, Protocol
 
 from tqdm import tqdm
 
@@ -69,7 +69,7 @@ class _Pace:
 class _Bar:
     def __init__(self, pace: _Pace) -> None:
         self._pace = pace
-        self._bar: tqdm[None] = tqdm(
+        self._bar: tqdm[Never] = tqdm(
             total=pace.total,
             initial=pace.done,
             file=sys.stderr,

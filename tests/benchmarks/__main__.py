@@ -27,9 +27,8 @@ def main() -> int:
             f"no row called {', '.join(sorted(unknown))}; there are {', '.join(figures.ROWS)}"
         )
     material = Material.make(quick=options.quick)
-    print(
-        f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {sys.version.split()[0]}"
-    )
+    cores = len(os.sched_getaffinity(0))
+    print(f"{platform.machine()}, {cores} cores, Python {sys.version.split()[0]}")
     print(f"{'figure':<66} {'must':>6} {'aim':>6} {'here':>7}   CPU s of each")
     for row in options.rows or figures.ROWS:
         figures.ROWS[row](material)

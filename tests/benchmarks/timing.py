@@ -29,8 +29,8 @@ def run(command: Sequence[str], *, cores: int = 1) -> Cost:
         env=os.environ | ONE_THREAD,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-        preexec_fn=lambda: os.sched_setaffinity(0, allowed),
     )
+    os.sched_setaffinity(process.pid, allowed)
     assert process.stderr is not None
     complaints = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
