@@ -24,12 +24,12 @@ def test_quick_features_stay_within_their_own_bound(name, normalisation):
     assert (np.linalg.norm(features - extractor.exact(frames), axis=1) <= error).all()
 
 
-@pytest.mark.parametrize("name", ["noise", "nothing above 8 kHz"])
-def test_bound_is_not_idle(name):
+@pytest.mark.parametrize(("name", "most"), [("noise", 1e-5), ("nothing above 8 kHz", 1e-2)])
+def test_bound_is_not_idle(name, most):
     """On ordinary sound the bound is tight enough to leave most frames to float32."""
     extractor = FeatureExtractor(FeatureSpec(normalisation=Normalisation.MEAN))
     features, error = extractor.quick(frames_of(awkward_signals()[name]))
-    assert np.median(error / np.linalg.norm(features, axis=1)) < 1e-4
+    assert np.median(error / np.linalg.norm(features, axis=1)) < most
 
 
 def test_exact_features_equal_librosas():
