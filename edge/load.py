@@ -82,9 +82,17 @@ def load_model(folder: Path, *, external: Sequence[Path] = ()) -> Model:
     Raises:
         ModelError: Naming the file, the key and the remedy.
     """
-    read = read_folder(folder, external=external)
-    model = open_model(read)
-    check_golden(read, model)
+    return prove_model(read_folder(folder, external=external))
+
+
+def prove_model(folder: ModelFolder) -> Model:
+    """Load a verified folder and let it reproduce its golden vector.
+
+    Raises:
+        ModelError: Naming the file, the key and the remedy.
+    """
+    model = open_model(folder)
+    check_golden(folder, model)
     return model
 
 

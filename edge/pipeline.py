@@ -105,6 +105,9 @@ class StreamScorer:
         return outcomes
 
     def _without_bad(self, block: AudioBlock) -> FloatArray:
+        # A sum of squares is finite unless a sample is not, or is absurdly large.
+        if np.isfinite(np.dot(block.samples, block.samples)):
+            return block.samples
         finite = np.isfinite(block.samples)
         if finite.all():
             return block.samples

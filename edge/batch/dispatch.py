@@ -115,7 +115,6 @@ class Dispatch:
         work = Work(
             models=tuple(model.folder for model in self.plan.models),
             fingerprints=tuple(model.fingerprint for model in self.plan.models),
-            external=self.plan.options.model_files,
             windows=self.plan.options.windows,
             post=tuple(self.plan.post),
         )

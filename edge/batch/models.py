@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 from edge.batch.options import Options
 from edge.contracts import WindowKind
@@ -16,7 +15,7 @@ from edge.model_folder import ModelFolder, read_folder
 class ChosenModel:
     """A model folder that was read, its files found and hashed."""
 
-    folder: Path
+    folder: ModelFolder
     id: str
     """`name@version`."""
     fingerprint: str
@@ -75,6 +74,4 @@ def _describe(model: ModelFolder) -> ChosenModel:
     manifest = model.manifest
     text = (model.path / MANIFEST_NAME).read_bytes()
     name = f"{manifest.name}@{manifest.version}"
-    return ChosenModel(
-        model.path, name, f"{name} {hashlib.sha256(text).hexdigest()[:16]}", model.labels
-    )
+    return ChosenModel(model, name, f"{name} {hashlib.sha256(text).hexdigest()[:16]}", model.labels)

@@ -17,7 +17,8 @@ from edge.batch.record import FileRecord, Rows, pack_rows
 from edge.batch.scoring import Failure, score_file
 from edge.contracts import Model, PostProcessor, WindowKind
 from edge.errors import EdgeError, ModelError
-from edge.load import load_model
+from edge.load import prove_model
+from edge.model_folder import ModelFolder
 from edge.refine import PostSpec, build_post
 
 
@@ -25,11 +26,9 @@ from edge.refine import PostSpec, build_post
 class Work:
     """What every worker of a run is told once."""
 
-    models: tuple[Path, ...]
-    """Model folders: the primary one, perhaps a fallback."""
+    models: tuple[ModelFolder, ...]
+    """Verified folders: the primary model's, perhaps a fallback's."""
     fingerprints: tuple[str, ...]
-    external: tuple[Path, ...]
-    """Folders with files of `external` models."""
     windows: WindowKind
     post: tuple[PostSpec, ...]
 
@@ -137,7 +136,7 @@ class _Scorer:
 
     def _model(self, number: int) -> tuple[Model, list[PostProcessor]]:
         if number not in self._loaded:
-            model = load_model(self._work.models[number], external=self._work.external)
+            model = prove_model(self._work.models[number])
             self._loaded[number] = model, build_post(self._work.post, model.info.labels)
         return self._loaded[number]
 
@@ -269,7 +268,7 @@ class Processes:
             self._stillborn += 1
             if self._stillborn >= _MOST_STILLBORN:
                 raise ModelError(
-                    f"the process that should load {self._work.models[0]} {why}",
+                    f"the process that should load {self._work.models[0].path} {why}",
                     remedy="try fewer --workers, or a smaller model",
                 )
         self._workers[self._workers.index(worker)] = self._start()

@@ -149,21 +149,22 @@ class Codebook:
         The distance in the leading dimensions and in the norm of the rest bounds the distance from
         below (triangle inequality). So a thin matrix product finds the centroids that are possible
         for any of the rows, which are alike, being neighbours in time; only these go into the whole
-        product. Noise leaves too many possible, which a sample of the rows tells.
+        product. Noise leaves too many possible for that to pay.
         """
         rest = np.linalg.norm(points[:, self._lead :], axis=1)
         short = np.column_stack([points[:, : self._lead], rest])
-        sample = slice(None, None, -(-len(points) // _SAMPLED_ROWS))
-        bound, level = self._bounds(
-            points[sample], short[sample], self._short_table, point_error[sample]
-        )
-        if np.count_nonzero(bound <= level[:, np.newaxis]) > _MANY_POSSIBLE * bound.size:
-            bound, level = self._bounds(points, points, self._table, point_error)
-            return _pairs(bound <= level[:, np.newaxis])
-        bound, level = self._bounds(points, short, self._short_table, point_error)
-        possible = np.flatnonzero((bound <= level[:, np.newaxis]).any(axis=0))
-        table = np.ascontiguousarray(self._centroids[possible].T)
-        table = np.vstack([table, self._table[-1, possible]])
+        marked = np.zeros(len(self._centroids), dtype=np.bool_)
+        for first in range(0, len(points), _ROWS_IN_CACHE):
+            part = slice(first, first + _ROWS_IN_CACHE)
+            bound, level = self._bounds(
+                points[part], short[part], self._short_table, point_error[part]
+            )
+            marked |= (bound <= level[:, np.newaxis]).any(axis=0)
+            if np.count_nonzero(marked) > _MANY_POSSIBLE * len(marked):
+                bound, level = self._bounds(points, points, self._table, point_error)
+                return _pairs(bound <= level[:, np.newaxis])
+        possible = np.flatnonzero(marked)
+        table = np.vstack([self._centroids[possible].T, self._table[-1, possible]])
         bound, level = self._bounds(points, points, table, point_error, numbers=possible)
         rows, columns = _pairs(bound <= level[:, np.newaxis])
         return rows, possible[columns]
@@ -220,10 +221,10 @@ def _first_of_equals(rows: FloatArray) -> TokenArray:
     return np.setdiff1d(np.arange(len(rows)), later, assume_unique=True).astype(np.int32)
 
 
-_LEADING_DIMS = 32
+_LEADING_DIMS = 12
 _ROWS_AT_ONCE = 120
-_SAMPLED_ROWS = 8
-_MANY_POSSIBLE = 0.06
+_ROWS_IN_CACHE = 24
+_MANY_POSSIBLE = 0.6
 # Errors of float32, relative to the sizes they are multiplied with; each several times what a sum
 # of that many terms was measured to lose.
 _PROJECTION_ROUNDING = 3e-6

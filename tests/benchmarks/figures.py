@@ -36,7 +36,7 @@ def stsg_against_libraries(material: Material) -> None:
         ratio, theirs, ours = compare(
             [str(PROGRAMS / "library_chain.py"), str(material.many), str(material.model)],
             batch(material.many, material.model, place),
-            pairs=material.pairs,
+            pairs=1,
         )
     line(
         f"librosa + Faiss flat + NumPy, against STSG; {material.kind}",
@@ -107,9 +107,6 @@ ROWS: dict[str, Callable[[Material], None]] = {
     "birdnetlib": birdnet_against_birdnetlib,
     "workers": two_workers_against_one,
 }
-
-BY_KIND = frozenset({"stsg", "chain"})
-"""Rows whose figure depends on the kind of sound."""
 
 
 def batch(files: Path, model: Path | str, place: str, *, workers: int = 1) -> list[str]:

@@ -53,7 +53,7 @@ class Material:
         place = PLACE / kind
         return Material(
             f"{kind}, {'dB frames' if normalisation == 'none' else 'normalised frames'}",
-            _files(place / ("few" if quick else "many"), kind, 10 if quick else 200),
+            _files(place / ("few" if quick else "many"), kind, 10 if quick else 300),
             _files(place / ("two" if quick else "some"), kind, 2 if quick else 24),
             write_full_model(
                 place / f"stsg-full-{normalisation}",
