@@ -20,7 +20,7 @@ class Codebook:
     distance, to a part in 10^9, yield the lowest number.
 
     Args:
-        projection: float32 [shape=(dims, features)], orthonormal rows (PCA without whitening).
+        projection: float32 [shape=(dims, features)], of a PCA, whitened or not.
         bias: float32 [shape=(dims,)], added after the projection.
         centroids: float32 [shape=(tokens, dims)].
     """
@@ -227,7 +227,7 @@ _ROWS_IN_CACHE = 24
 _MANY_POSSIBLE = 0.6
 # Errors of float32, relative to the sizes they are multiplied with; each several times what a sum
 # of that many terms was measured to lose.
-_PROJECTION_ROUNDING = 3e-6
+_PROJECTION_ROUNDING = 2e-6
 _PRODUCT_ROUNDING = 4e-6
-_DISTANCE_ROUNDING = 4e-6
+_DISTANCE_ROUNDING = 1e-6
 _EQUAL = 1e-9

@@ -31,6 +31,7 @@ class FeatureExtractor:
         )
         self._filters32 = self._filters.astype(np.float32)
         self._filter_sums = np.asarray(self._filters.sum(axis=1), dtype=np.float32).ravel()
+        self._ones = np.ones(spec.fft_size // 2 + 1, dtype=np.float32)
         self._floor = 10.0 ** (spec.floor_db / 10.0)
 
     def quick(self, frames: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -75,12 +76,11 @@ class FeatureExtractor:
         windowed = np.empty((len(frames), self.spec.fft_size), dtype=np.float32)
         windowed[:, self.spec.frame_size :] = 0.0
         np.multiply(frames, self._window32, out=windowed[:, : self.spec.frame_size])
-        norm = np.sqrt(np.einsum("ij,ij->i", windowed, windowed))
         parts = scipy.fft.rfft(windowed, overwrite_x=True).view(np.float32)
         np.multiply(parts, parts, out=parts)
-        power = np.add(parts[:, ::2].T, parts[:, 1::2].T, order="C")
+        power = np.ascontiguousarray((parts[:, ::2] + parts[:, 1::2]).T)
         mel = self._filters32 @ power
-        error = self._decibel_error(mel, norm)
+        error = self._decibel_error(mel, self._ones @ power)
         features = np.ascontiguousarray(np.log10(np.maximum(mel, np.float32(self._floor))).T)
         features *= np.float32(10.0)
         rounding = np.float32(_ROUNDING) * np.sqrt(np.einsum("ij,ij->i", features, features))
@@ -96,15 +96,20 @@ class FeatureExtractor:
             error = 2.0 * error / deviation
         return features, error
 
-    def _decibel_error(self, mel: FloatArray, norm: FloatArray) -> FloatArray:
+    def _decibel_error(self, mel: FloatArray, total_power: FloatArray) -> FloatArray:
         """Bound the error of the log-mel rows, in dB (Euclidean over the bands).
+
+        Args:
+            mel: float32 [shape=(mel_bands, n)].
+            total_power: Sum over the bins of the spectrum [shape=(n,)].
 
         An FFT in float32 adds to every bin an error of amplitude e, about the unit roundoff times
         the frame's norm (Higham, Accuracy and Stability of Numerical Algorithms, section 24.1); a
         band of power m and filter sum s is then off by the relative 2 e sqrt(s / m) + e² s / m.
         A band far enough below the floor counts as the floor in any arithmetic, without error.
         """
-        squared = (np.float32(_FFT_ROUNDING) * norm) ** 2
+        # The frame's squared norm is at most twice this over the FFT's length (Parseval).
+        squared = np.float32(_FFT_ROUNDING**2 * 2.0 / self.spec.fft_size) * total_power
         clear = np.float32(self._floor / 4.0)
         trusted = squared * self._filter_sums.max() < clear
         inverse = np.reciprocal(np.maximum(mel, np.float32(self._floor)))
