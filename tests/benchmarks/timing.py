@@ -3,7 +3,6 @@
 import os
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +20,11 @@ class Cost:
 
 
 def run(command: Sequence[str], *, cores: int = 1) -> Cost:
-    """Run a Python command on the first `cores` cores; fail loudly if it fails."""
+    """Run a command on the first `cores` cores; fail loudly if it fails."""
     allowed = sorted(os.sched_getaffinity(0))[:cores]
     started = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, *command],
+        command,
         env=os.environ | ONE_THREAD,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
