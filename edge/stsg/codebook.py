@@ -36,10 +36,11 @@ class Codebook:
         self._numbers = _first_of_equals(centroids)
         distinct = centroids[self._numbers].astype(np.float64)
         squared = np.sum(distinct**2, axis=1)
-        self._centroids = np.ascontiguousarray(distinct, dtype=np.float32)
-        # Each column is a centroid and its squared norm, so that one product with [-2 y, 1] gives
-        # the squared distance to y, less |y|².
-        self._table = np.vstack([distinct.T, squared]).astype(np.float32)
+        # Each column of the table is a centroid and its squared norm, so that one product with
+        # [-2 y, 1] gives the squared distance to y, less |y|². The rows are kept for picking some.
+        self._rows = np.column_stack([distinct, squared]).astype(np.float32)
+        self._table = np.ascontiguousarray(self._rows.T)
+        self._centroids = self._rows[:, :-1]
         self._lead = min(_LEADING_DIMS, self.dims)
         rest = np.sqrt(np.sum(distinct[:, self._lead :] ** 2, axis=1))
         short = np.column_stack([distinct[:, : self._lead], rest])
@@ -164,7 +165,7 @@ class Codebook:
                 bound, level = self._bounds(points, points, self._table, point_error)
                 return _pairs(bound <= level[:, np.newaxis])
         possible = np.flatnonzero(marked)
-        table = np.vstack([self._centroids[possible].T, self._table[-1, possible]])
+        table = self._rows[possible].T
         bound, level = self._bounds(points, points, table, point_error, numbers=possible)
         rows, columns = _pairs(bound <= level[:, np.newaxis])
         return rows, possible[columns]
