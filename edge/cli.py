@@ -11,8 +11,8 @@ from pathlib import Path
 import edge
 from edge.errors import EdgeError
 from edge.load import check_golden, check_runtime, find_model, model_folders, open_model
-from edge.manifest import Manifest, read_manifest
-from edge.model_folder import FILES_VARIABLE, find_file, read_folder
+from edge.model.folder import FILES_VARIABLE, find_file, read_folder
+from edge.model.manifest import Manifest, read_manifest
 
 DONE, WRONG = 0, 2
 

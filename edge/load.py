@@ -11,8 +11,8 @@ import numpy as np
 from edge.contracts import AudioBlock, FloatArray, Model, Prediction, WindowKind
 from edge.dsp.signals import golden_signal
 from edge.errors import ModelError
-from edge.manifest import MANIFEST_NAME, Manifest
-from edge.model_folder import ModelFolder, read_folder
+from edge.model.folder import ModelFolder, read_folder
+from edge.model.manifest import MANIFEST_NAME, Manifest
 
 _ONNX = {"onnxruntime": "onnxruntime"}
 _NEEDS: Mapping[str, Sequence[Mapping[str, str]]] = {

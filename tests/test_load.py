@@ -9,7 +9,7 @@ from tiny_clip import LABELS, change, reseal, write_tiny_clip
 
 from edge.errors import ModelError
 from edge.load import check_golden, find_model, load_model, model_folders, open_model
-from edge.model_folder import read_folder
+from edge.model.folder import read_folder
 
 
 @pytest.fixture

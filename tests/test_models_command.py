@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tiny_clip import change, reseal, write_tiny_clip
 
-from edge.model_folder import FILES_VARIABLE
+from edge.model.folder import FILES_VARIABLE
 
 
 def edge(*arguments, files=""):

@@ -9,7 +9,7 @@ import yaml
 
 from edge.backends import stsg
 from edge.load import golden_scores
-from edge.model_folder import read_folder
+from edge.model.folder import read_folder
 
 LABELS = ("owl", "frog, small", 'the "loud" one', "wren", "cicada")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import InputError
-from edge.model_folder import sha256_of
+from edge.model.folder import sha256_of
 from edge.sources.file import SUFFIXES
 
 

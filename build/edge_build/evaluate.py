@@ -14,7 +14,7 @@ from tqdm import tqdm
 from edge.contracts import FRAME_SECONDS, FloatArray, Model, Prediction, WindowKind
 from edge.dsp.framing import Framer
 from edge.errors import InputError, ModelError
-from edge.heads import OnnxHead
+from edge.model.head import OnnxHead
 from edge.pipeline import score
 from edge.sources.file import AudioFile
 from edge.stsg.features import FeatureExtractor
@@ -275,6 +275,6 @@ def _head_size(head: Head) -> int:
 
 
 def _folder_size(folder: Path) -> int:
-    from edge.manifest import read_manifest  # noqa: PLC0415 (one caller)
+    from edge.model.manifest import read_manifest  # noqa: PLC0415 (one caller)
 
     return sum(entry.size for entry in read_manifest(folder).files.values())

@@ -11,8 +11,8 @@ import yaml
 
 from edge.contracts import FRAME_SECONDS, Model
 from edge.errors import InputError
-from edge.manifest import MANIFEST_NAME
-from edge.model_folder import read_folder, sha256_of
+from edge.model.folder import read_folder, sha256_of
+from edge.model.manifest import MANIFEST_NAME
 from edge_build.export import write_onnx
 from edge_build.learn import Learnt
 from edge_build.recipe import Recipe

@@ -86,7 +86,7 @@ def score_renderings(folder: Path, recipe: Recipe, *, count: int = 20) -> str:
 def _source_hashes() -> list[str]:
     """Hash the synthesiser's own source: other code renders other clips."""
     import edge_build.synth  # noqa: PLC0415 (its folder is wanted, not its names)
-    from edge.model_folder import sha256_of  # noqa: PLC0415
+    from edge.model.folder import sha256_of  # noqa: PLC0415
 
     folder = Path(edge_build.synth.__file__).parent
     return [sha256_of(path) for path in sorted(folder.glob("*.py"))]

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from edge.clip_model import ClipModel, check_inputs, check_width, clip_samples
 from edge.contracts import FloatArray
-from edge.model_folder import ModelFolder
-from edge.onnx_session import open_session, width_of
+from edge.model.clip_model import ClipModel, check_inputs, check_width, clip_samples
+from edge.model.folder import ModelFolder
+from edge.model.onnx_session import open_session, width_of
 
 
 def load(folder: ModelFolder) -> ClipModel:

@@ -18,8 +18,8 @@ from edge.contracts import (
     WindowState,
 )
 from edge.dsp.ring import FrameRing
-from edge.heads import OnnxHead, read_head
-from edge.model_folder import ModelFolder
+from edge.model.folder import ModelFolder
+from edge.model.head import OnnxHead, read_head
 from edge.stsg.codebook import Codebook, TokenArray
 from edge.stsg.features import FeatureExtractor
 from edge.stsg.spec import FeatureSpec

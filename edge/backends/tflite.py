@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from edge.clip_model import ClipModel, check_inputs, check_width, clip_samples
 from edge.contracts import FloatArray
 from edge.errors import ModelError
-from edge.model_folder import ModelFolder
-from edge.tflite_graph import with_output
+from edge.model.clip_model import ClipModel, check_inputs, check_width, clip_samples
+from edge.model.folder import ModelFolder
+from edge.model.tflite_graph import with_output
 from edge.windows.clips import Aggregate
 
 

@@ -7,8 +7,8 @@ from edge.batch.options import Options
 from edge.contracts import WindowKind
 from edge.errors import InputError, ModelError
 from edge.load import find_model
-from edge.manifest import MANIFEST_NAME
-from edge.model_folder import ModelFolder, read_folder
+from edge.model.folder import ModelFolder, read_folder
+from edge.model.manifest import MANIFEST_NAME
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from edge.batch.scoring import Failure, score_file
 from edge.contracts import Model, PostProcessor, WindowKind
 from edge.errors import EdgeError, ModelError
 from edge.load import prove_model
-from edge.model_folder import ModelFolder
+from edge.model.folder import ModelFolder
 from edge.refine import PostSpec, build_post
 
 

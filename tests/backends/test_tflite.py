@@ -17,7 +17,7 @@ from tiny_clip import (
 from edge.contracts import AudioBlock, WindowKind
 from edge.errors import ModelError
 from edge.load import load_model, open_model
-from edge.model_folder import read_folder
+from edge.model.folder import read_folder
 
 
 def sound(*, seconds, seed=3):

@@ -3,7 +3,7 @@ import pytest
 from sklearn.neural_network import MLPClassifier
 
 from edge.errors import InputError
-from edge.heads import OnnxHead
+from edge.model.head import OnnxHead
 from edge_build.export import write_onnx
 from edge_build.head import Head, fit_head, split_by_recording
 from edge_build.recipe import HeadRecipe

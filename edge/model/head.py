@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from edge.contracts import FloatArray
-from edge.model_folder import ModelFolder
-from edge.onnx_session import open_session, width_of
+from edge.model.folder import ModelFolder
+from edge.model.onnx_session import open_session, width_of
 
 
 class OnnxHead:

@@ -6,7 +6,7 @@ import pytest
 from tiny_clip import change, write_tiny_clip
 
 from edge.errors import ModelError
-from edge.model_folder import FILES_VARIABLE, read_folder
+from edge.model.folder import FILES_VARIABLE, read_folder
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from tiny_clip import change, write_tiny_clip
 
 from edge.errors import ModelError
 from edge.load import model_folders
-from edge.manifest import read_manifest
+from edge.model.manifest import read_manifest
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tiny_clip import CLIP, tiny_net, write_tflite
 
-from edge.tflite_graph import with_output
+from edge.model.tflite_graph import with_output
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import csv
 from collections import Counter
 from pathlib import Path
 
-from edge.manifest import LabelFormat
+from edge.model.manifest import LabelFormat
 
 
 def read_labels(path: Path, *, form: LabelFormat, column: str | None = None) -> tuple[str, ...]:

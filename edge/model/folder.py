@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from edge.errors import ModelError
-from edge.labels import read_labels
-from edge.manifest import MANIFEST_NAME, FileEntry, Manifest, read_manifest
+from edge.model.labels import read_labels
+from edge.model.manifest import MANIFEST_NAME, FileEntry, Manifest, read_manifest
 
 FILES_VARIABLE = "EDGE_MODEL_FILES"
 """Environment variable: folders, separated by colons, that hold files of `external` models."""

@@ -6,8 +6,8 @@ from typing import Protocol
 import numpy as np
 
 from edge.contracts import FloatArray, ModelInfo, WindowKind
-from edge.heads import OnnxHead, read_head
-from edge.model_folder import ModelFolder
+from edge.model.folder import ModelFolder
+from edge.model.head import OnnxHead, read_head
 from edge.windows.activation import activate
 from edge.windows.clips import Aggregate, ClipGrid, ClipScores, ClipStream
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from edge.labels import read_labels
-from edge.manifest import LabelFormat
+from edge.model.labels import read_labels
+from edge.model.manifest import LabelFormat
 
 CSV = 'index,mid,name\n0,/m/1,Speech\n1,/m/2,"Child speech, kid"\n2,/m/3,"two\nlines"\n'
 

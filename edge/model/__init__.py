@@ -1,0 +1,1 @@
+"""What a model folder is: its manifest, files, labels and head, and the graphs it may hold."""
