@@ -1,6 +1,7 @@
 """What a run is about, read and checked before anything is begun."""
 
 import json
+import os
 from dataclasses import dataclass
 
 import msgspec
@@ -62,4 +63,20 @@ def make_plan(options: Options) -> Plan:
         names = ", ".join(unknown)
         remarks.append(f"--post: thresholds of labels that {models[0].id} does not have: {names}")
     recordings = find_recordings(options.inputs)
+    _check_outputs(options, recordings)
     return Plan(options, tuple(models), tuple(post), recordings, template, tuple(remarks))
+
+
+def _check_outputs(options: Options, recordings: Recordings) -> None:
+    """Make sure that nothing which is read would be written over, and that all can be written."""
+    read = {os.path.realpath(path) for path in recordings.paths}
+    read |= {os.path.realpath(path) for path in (options.template, options.post) if path}
+    for name, path in (("--out", options.out), ("--report", options.report)):
+        if path is None:
+            continue
+        if os.path.realpath(path) in read:
+            raise InputError(f"{name}: {path} is an input", remedy="name another file")
+        if not path.absolute().parent.is_dir():
+            raise InputError(
+                f"{name}: {path.absolute().parent} is not a directory", remedy="create it first"
+            )
