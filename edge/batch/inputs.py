@@ -59,13 +59,19 @@ def find_recordings(inputs: Sequence[Path]) -> Recordings:
 
 
 def _walk(folder: str, seen: set[str]) -> Iterator[str]:
-    """Yield the real paths of the audio below a folder; links are followed, circles are not."""
+    """Yield the real paths of the audio below a folder; links are followed, circles are not.
+
+    A folder inside that cannot be listed is yielded itself, to be counted among what failed.
+    """
     if folder in seen:
         return
     seen.add(folder)
     try:
         entries = list(os.scandir(folder))
     except OSError as reason:
+        if len(seen) > 1:
+            yield folder
+            return
         raise InputError(
             f"{folder}: cannot be listed: {reason.strerror}", remedy="check its permissions"
         ) from None

@@ -54,6 +54,11 @@ class AudioFile:
     def __enter__(self) -> "AudioFile":
         try:
             status = os.stat(self._path)
+            if stat.S_ISDIR(status.st_mode):
+                raise AudioError(
+                    f"{self._path}: is not a file but a directory",
+                    remedy="name a file, or make sure that the directory can be listed",
+                )
             if not stat.S_ISREG(status.st_mode):
                 raise AudioError(f"{self._path}: is not a file", remedy="name an audio file")
             if status.st_size == 0:
