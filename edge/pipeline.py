@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.contracts import (
     AudioBlock,
@@ -18,6 +20,7 @@ from edge.contracts import (
     WindowState,
 )
 from edge.dsp.resample import StreamResampler
+from edge.dsp.validity import MOST_MAGNITUDE, find_unusable
 
 
 def score(
@@ -43,8 +46,8 @@ class StreamScorer:
     """One stream through one model: resamples, sees gaps and bad samples, refines.
 
     A break in the sample count or a change of rate ends the segment: windows never straddle it.
-    Samples that are not finite are replaced by silence for the windows around them, and the
-    windows that hold one fail.
+    Samples that are NaN, infinite or absurdly large are replaced by silence for the windows around
+    them, and the windows that hold one fail.
 
     Args:
         model: The loaded model.
@@ -68,7 +71,7 @@ class StreamScorer:
         self._segment_start = 0
         self._resampler: StreamResampler | None = None
         self._pushed = 0
-        self._bad: list[tuple[float, float]] = []
+        self._bad: list[_BadRun] = []
 
     def push(self, block: AudioBlock) -> Sequence[Outcome]:
         """Take a block; return the outcomes that became final."""
@@ -105,13 +108,18 @@ class StreamScorer:
         return outcomes
 
     def _without_bad(self, block: AudioBlock) -> FloatArray:
-        # A sum of squares is finite unless a sample is not, or is absurdly large.
-        if np.isfinite(np.dot(block.samples, block.samples)):
+        unusable = find_unusable(block.samples)
+        if unusable is None:
             return block.samples
         finite = np.isfinite(block.samples)
-        if finite.all():
-            return block.samples
-        bad = np.flatnonzero(~finite) + block.start_sample - self._segment_start
+        self._note_bad(block, unusable & ~finite, _NOT_FINITE)
+        self._note_bad(block, unusable & finite, _TOO_LARGE)
+        return np.where(unusable, np.float32(0.0), block.samples)
+
+    def _note_bad(self, block: AudioBlock, where: NDArray[np.bool_], reason: str) -> None:
+        bad = np.flatnonzero(where) + block.start_sample - self._segment_start
+        if not len(bad):
+            return
         # Runs closer to one another than any window is long count as one.
         edges = np.flatnonzero(np.diff(bad) > block.sample_rate_hz * _LEAST_WINDOW_S)
         for first, last in zip(
@@ -119,8 +127,8 @@ class StreamScorer:
             np.concatenate([bad[edges], bad[-1:]]),
             strict=True,
         ):
-            self._bad.append((first / block.sample_rate_hz, (last + 1) / block.sample_rate_hz))
-        return np.where(finite, block.samples, np.float32(0.0))
+            start_s, end_s = first / block.sample_rate_hz, (last + 1) / block.sample_rate_hz
+            self._bad.append(_BadRun(start_s, end_s, reason))
 
     def _pass_on(self, samples: FloatArray, stream: str) -> list[Outcome]:
         block = AudioBlock(stream, self._pushed, self._rate_hz, samples)
@@ -132,7 +140,7 @@ class StreamScorer:
         if self._bad and outcomes:
             outcomes = [self._failed_if_bad(outcome) for outcome in outcomes]
             passed_s = outcomes[-1].window.start_s
-            self._bad = [(start, end) for start, end in self._bad if end > passed_s]
+            self._bad = [run for run in self._bad if run.end_s > passed_s]
         if self._segment_start == 0 or self._block is None:
             return list(outcomes)
         shift_s = self._segment_start / self._block.sample_rate_hz
@@ -140,14 +148,27 @@ class StreamScorer:
 
     def _failed_if_bad(self, outcome: Outcome) -> Outcome:
         window = outcome.window
-        if any(start < window.end_s and end > window.start_s for start, end in self._bad):
-            return Unscored(window, WindowState.FAILED, "holds samples that are NaN or infinite")
+        reasons = {
+            run.reason: None
+            for run in self._bad
+            if run.start_s < window.end_s and run.end_s > window.start_s
+        }
+        if reasons:
+            return Unscored(window, WindowState.FAILED, f"holds samples {', and '.join(reasons)}")
         return outcome
 
     def _refine(self, outcomes: list[Outcome]) -> list[Outcome]:
         for stage in self._stages:
             outcomes = stage.push(outcomes)
         return outcomes
+
+
+class _BadRun(NamedTuple):
+    """Where samples are unusable, in seconds from the segment's start."""
+
+    start_s: float
+    end_s: float
+    reason: str
 
 
 class _Stage:
@@ -188,3 +209,5 @@ def _shifted(window: Window, by_s: float) -> Window:
 
 
 _LEAST_WINDOW_S = 0.01
+_NOT_FINITE = "that are NaN or infinite"
+_TOO_LARGE = f"that are absurdly large (above {MOST_MAGNITUDE:.0e}, full scale being 1)"

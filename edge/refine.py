@@ -24,6 +24,10 @@ class SmoothSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     kernel: Annotated[list[Annotated[float, Meta(ge=0)]], Meta(min_length=1)]
 
+    def __post_init__(self) -> None:
+        """Let the processor itself say whether the kernel is one, while the line is known."""
+        Smooth(self.kernel)
+
 
 class ThresholdSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Scores below a threshold become 0."""
@@ -38,6 +42,12 @@ class PostSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     smooth: SmoothSpec | None = None
     threshold: ThresholdSpec | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what names no post-processor, or two."""
+        if (self.smooth is None) == (self.threshold is None):
+            count = "no" if self.smooth is None else "more than one"
+            raise ValueError(f"holds {count} post-processor")
+
 
 def read_post(path: Path) -> list[PostSpec]:
     """Read a list of post-processors from a YAML file.
@@ -45,38 +55,25 @@ def read_post(path: Path) -> list[PostSpec]:
     Raises:
         ConfigError: Naming the file, line and key.
     """
-    specs = strict_yaml.read(path, list[PostSpec])
-    for number, spec in enumerate(specs):
-        if (spec.smooth is None) == (spec.threshold is None):
-            raise ConfigError(
-                f"{path}: [{number}]: holds {'no' if spec.smooth is None else 'more than one'} "
-                "post-processor",
-                remedy="write one a list item: smooth or threshold",
-            )
-    return specs
+    try:
+        return strict_yaml.read(path, list[PostSpec])
+    except ConfigError as error:
+        place = error.what.removeprefix(f"{path}:")
+        if not place[:1].isdigit():  # the file, not what it says
+            raise
+        raise ConfigError(error.what, remedy=_GRAMMAR) from None
 
 
 def build_post(specs: Sequence[PostSpec], labels: Sequence[str]) -> list[PostProcessor]:
-    """Make the post-processors for a model's labels, in order.
-
-    Raises:
-        ConfigError: A kernel without a middle.
-    """
+    """Make the post-processors for a model's labels, in order."""
     post: list[PostProcessor] = []
     for spec in specs:
-        try:
-            if spec.smooth is not None:
-                post.append(Smooth(spec.smooth.kernel))
-            elif spec.threshold is not None:
-                post.append(
-                    Threshold(
-                        labels, default=spec.threshold.default, by_label=spec.threshold.labels
-                    )
-                )
-        except ValueError as reason:
-            raise ConfigError(
-                f"post: {reason}", remedy="mend the list of post-processors"
-            ) from None
+        if spec.smooth is not None:
+            post.append(Smooth(spec.smooth.kernel))
+        elif spec.threshold is not None:
+            post.append(
+                Threshold(labels, default=spec.threshold.default, by_label=spec.threshold.labels)
+            )
     return post
 
 
@@ -85,3 +82,10 @@ def unknown_labels(specs: Sequence[PostSpec], labels: Sequence[str]) -> list[str
     known = set(labels)
     named = [name for spec in specs if spec.threshold for name in spec.threshold.labels]
     return [name for name in named if name not in known]
+
+
+_GRAMMAR = (
+    "write a list, each item with one key: `- smooth: {kernel: [0.1, 0.8, 0.1]}` (an odd number of "
+    "weights) or `- threshold: {default: 0.5, labels: {Pica pica: 0.3}}` (from 0 to 1; labels may "
+    "be left out)"
+)

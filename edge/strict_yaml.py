@@ -126,7 +126,7 @@ def _name_entries(location: str, data: Any, kind: type[Any]) -> str:
 
 def _line_of(node: yaml.Node, key: str) -> int:
     """Find the line of a dotted key such as `files.model.sha256` or `post[0].smooth`."""
-    for part in key.replace("[", ".[").split("."):
+    for part in filter(None, key.replace("[", ".[").split(".")):
         if isinstance(node, yaml.SequenceNode) and part.startswith("[") and part[1:-1].isdigit():
             node = node.value[int(part[1:-1])]
         elif isinstance(node, yaml.MappingNode):
@@ -168,6 +168,8 @@ def _keys_at(kind: Any, parts: list[str]) -> list[str]:
             continue
         if isinstance(info, msgspec.inspect.ListType | msgspec.inspect.VarTupleType):
             info = info.item_type
+            if part.startswith("["):
+                continue
         if not isinstance(info, msgspec.inspect.StructType):
             return []
         if not part:

@@ -104,9 +104,19 @@ def test_short_tail_is_skipped_with_its_reason(model):
 
 
 @pytest.mark.parametrize("rate_hz", [32_000, 48_000])
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_windows_with_bad_samples_fail_and_others_hear_silence(model, rate_hz, bad):
-    """A NaN or infinite sample fails its window; the others score as if it were 0."""
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (np.nan, "NaN or infinite"),
+        (np.inf, "NaN or infinite"),
+        (-np.inf, "NaN or infinite"),
+        (1e30, "absurdly large"),
+        (-np.finfo(np.float32).max, "absurdly large"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_windows_with_bad_samples_fail_and_others_hear_silence(model, rate_hz, bad, reason):
+    """A sample that no recorder gives fails its window; the others score as if it were 0."""
     clean = noise(20.0, rate_hz)
     wrong = clean.copy()
     places = [6 * rate_hz, 6 * rate_hz + 2, 15 * rate_hz - 1]
@@ -116,9 +126,26 @@ def test_windows_with_bad_samples_fail_and_others_hear_silence(model, rate_hz, b
     outcomes = run(blocks(wrong, rate_hz, [3, 6 * rate_hz + 1, 300_000]), model)
     states = [WindowState.PREDICTED, WindowState.FAILED, WindowState.FAILED, WindowState.PREDICTED]
     assert states == [o.state for o in outcomes]
-    assert "NaN or infinite" in outcomes[1].reason
+    assert reason in outcomes[1].reason
     for n in (0, 3):
         assert np.array_equal(expected[n].scores, outcomes[n].scores)
+
+
+def test_a_window_with_both_kinds_of_bad_samples_says_both(model):
+    """Each window names what it holds, and no more than that."""
+    wrong = noise(15.0, 32_000)
+    wrong[[32_000 * 1, 32_000 * 12]] = np.nan
+    wrong[[32_000 * 2, 32_000 * 7]] = 1e30
+    reasons = [o.reason for o in run(blocks(wrong, 32_000), model)]
+    assert ["NaN or infinite" in reason for reason in reasons] == [True, False, True]
+    assert ["absurdly large" in reason for reason in reasons] == [True, True, False]
+
+
+@pytest.mark.filterwarnings("error")
+def test_unscaled_integers_are_scored(model):
+    """Floats that hold the steps of 32-bit integers are loud, and sound all the same."""
+    outcomes = run(blocks(noise(10.0, 32_000) * np.float32(2**31), 32_000), model)
+    assert all(isinstance(o, Prediction) and np.isfinite(o.scores).all() for o in outcomes)
 
 
 def test_many_bad_samples_are_kept_track_of_in_few_ranges(model):

@@ -90,3 +90,11 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
     """The path and the system's reason are told."""
     with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read: No such file"):
         strict_yaml.read(tmp_path / "none.yaml", Outer)
+
+
+def test_a_list_at_the_root_is_told_by_its_items():
+    """An item's mistake is told with the item's own line and the keys known there."""
+    with pytest.raises(ConfigError) as caught:
+        strict_yaml.parse("- size: 1\n- size: 2\n  hue: 3\n", list[Inner], name="a.yaml")
+    assert caught.value.what == "a.yaml:3: [1].hue: unknown key"
+    assert "size, path" in caught.value.remedy

@@ -116,15 +116,6 @@ class Budget:
         fallback_s = self.expected_s(Choice.FALLBACK, size) or 0.0
         return Choice.FALLBACK if fallback_s <= left_s else Choice.STOP
 
-    def finish_s(self, *, left: int, total: int, elapsed_s: float, busy_s: float) -> float | None:
-        """Project the finish, in seconds from the start: the work left, then the writing."""
-        both = [pace for pace in self._paces.values() if pace.done_bytes]
-        if not both:
-            return None
-        a_byte = sum(pace.spent_s for pace in both) / sum(pace.done_bytes for pace in both)
-        work_s = (busy_s + a_byte * left) / self.workers
-        return elapsed_s + work_s + self.reserve_s(total)
-
 
 _MARGIN = 1.03
 _LEAST_RESERVE_S = 0.5

@@ -35,8 +35,13 @@ post.yaml is a list, applied in order:
 
 exit codes:
   0  every recording was scored
-  1  finished, but some recordings could not be scored; the summary says which and why
+  1  finished, but some recordings were not scored, or not to their end, or not one window of them
+     could be (all NaN, say, or too short); the summary says which and why
   2  nothing was done: wrong arguments, no audio, a model or template that cannot be used
+
+A single window without a score changes nothing in that: the summary names the first of them, the
+--report all, with their times and reasons. Names that are no UTF-8 are written with each such byte
+as \\xHH and each backslash doubled, in rows and reports alike.
 """
 
 
@@ -149,7 +154,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--resume", action="store_true", help="go on where a run that was killed left off")
     add("--post", type=Path, metavar="YAML", help="post-processors, see below")
-    add("--report", type=Path, metavar="JSON", help="also write the summary here")
+    add(
+        "--report",
+        type=Path,
+        metavar="JSON",
+        help="also write the summary here, with every window that has no score",
+    )
     add("--quiet", action="store_true", help="no progress, only the summary")
     return parser
 

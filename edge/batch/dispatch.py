@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from edge.batch.budget import Budget, Choice
 from edge.batch.journal import Journal
 from edge.batch.plan import Plan
-from edge.batch.progress import Progress, open_progress
+from edge.batch.processes import Processes
+from edge.batch.progress import Progress, Standing, open_progress, tell
 from edge.batch.record import FileRecord
 from edge.batch.scoring import OUT_OF_TIME, Failure
 from edge.batch.summary import Summary
@@ -17,7 +18,6 @@ from edge.batch.workers import (
     Crew,
     OneProcess,
     PackedRows,
-    Processes,
     Report,
     Task,
     Unloadable,
@@ -43,8 +43,8 @@ class Dispatch:
     _busy: dict[int, tuple[Task, float]] = field(default_factory=dict)
     """Recordings in progress and when they began."""
     _parts: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
-    _partly_s: dict[int, float] = field(default_factory=dict)
-    """Audio of recordings in progress that was scored, in seconds."""
+    _partly: dict[int, PackedRows] = field(default_factory=dict)
+    """What was last heard of recordings in progress."""
     _next_show_s: float = 0.0
 
     def run(self) -> None:
@@ -61,15 +61,17 @@ class Dispatch:
                 has_fallback=len(self.plan.models) > 1,
                 columns=len(self.plan.columns),
             )
+        if not options.quiet:
+            self._greet()
+        crew = self._hire()
         progress = open_progress(
-            len(self.plan.recordings),
-            done=self.summary.resumed,
+            files=len(self.plan.recordings),
+            work=self._total,
+            at=self._standing(budget),
             began_s=self.began_s,
             budget_s=options.budget_s,
             quiet=options.quiet,
         )
-        self._greet(progress)
-        crew = self._hire()
         try:
             while self._queue or self._busy:
                 while self._queue and crew.free:
@@ -77,6 +79,9 @@ class Dispatch:
                 for task, report in crew.reports(timeout_s=_REFRESH_S):
                     self._take(task, report, budget, progress)
                     self._show(progress, budget)
+                for line in crew.overheard():
+                    progress.say(line)
+                self._show(progress, budget)
         finally:
             crew.close()
             progress.close()
@@ -93,23 +98,22 @@ class Dispatch:
                 self.journal.forget(path)
                 self._queue.append(number)
         self.summary.resumed_audio_s = self.summary.audio_s
-        if self.plan.options.budget_s is not None:
-            self._sizes = [_size(path) for path in self.plan.recordings.paths]
-            self._total = sum(self._sizes)
-            self._left = sum(self._sizes[number] for number in self._queue)
+        self._sizes = [_size(path) for path in self.plan.recordings.paths]
+        self._total = sum(self._sizes)
+        self._left = sum(self._sizes[number] for number in self._queue)
 
-    def _greet(self, progress: Progress) -> None:
+    def _greet(self) -> None:
         journal = self.journal
         if journal.put_aside is not None:
-            progress.say(
+            tell(
                 f"an unfinished run was there: starting afresh; it is kept as {journal.put_aside} "
                 "(--resume would have gone on with it)"
             )
         if self.plan.options.resume:
             left = f"{len(self._queue)} to do"
-            progress.say(f"resuming: {self.summary.resumed} files were scored before, {left}")
+            tell(f"resuming: {self.summary.resumed} files were scored before, {left}")
         if journal.dropped_bytes:
-            progress.say(f"{journal.dropped_bytes} bytes of an unfinished record were dropped")
+            tell(f"{journal.dropped_bytes} bytes of an unfinished record were dropped")
 
     def _hire(self) -> Crew:
         work = Work(
@@ -124,9 +128,9 @@ class Dispatch:
     def _give(self, crew: Crew, budget: Budget | None) -> None:
         """Give the next recording to whoever is free, or all up where there is no time."""
         number = self._queue[0]
+        size = self._sizes[number]
         choice, deadline_s = Choice.PRIMARY, None
         if budget is not None:
-            size = self._sizes[number]
             choice = budget.choose(
                 size,
                 others=self._left - size,
@@ -140,7 +144,7 @@ class Dispatch:
                 self._queue.clear()
                 self._left = 0
                 return
-            self._left -= size
+        self._left -= size
         self._queue.popleft()
         task = Task(number, self.plan.recordings.paths[number], choice.value, deadline_s)
         self._busy[number] = task, time.monotonic()
@@ -154,10 +158,10 @@ class Dispatch:
             return
         if isinstance(report, PackedRows):
             self._parts[number].append(self.journal.add_rows(report.packed))
-            self._partly_s[number] = report.seconds
+            self._partly[number] = report
             return
         parts = self._parts.pop(number)
-        self._partly_s.pop(number, None)
+        self._partly.pop(number, None)
         del self._busy[number]
         if isinstance(report, FileRecord):
             record = replace(report, parts=parts, path=task.path)
@@ -177,7 +181,7 @@ class Dispatch:
                 self.summary.remarks.append(f"no model to step down to: {report.what}")
                 progress.say(f"no model to step down to: {report.what}")
             self._queue.appendleft(number)
-            self._left += self._sizes[number] if budget is not None else 0
+            self._left += self._sizes[number]
 
     def _busy_s(self, budget: Budget) -> float:
         """Return what the recordings in progress are expected to need still."""
@@ -192,18 +196,19 @@ class Dispatch:
         if time.monotonic() < self._next_show_s and (self._queue or self._busy):
             return
         self._next_show_s = time.monotonic() + _SECONDS_A_LOOK
+        progress.show(self._standing(budget))
+
+    def _standing(self, budget: Budget | None) -> Standing:
         summary = self.summary
-        files = summary.files - len(self._queue) - len(self._busy)
-        finish_s = None
-        if budget is not None:
-            finish_s = budget.finish_s(
-                left=self._left,
-                total=self._total,
-                elapsed_s=time.monotonic() - self.began_s,
-                busy_s=self._busy_s(budget),
-            )
-        audio_s = summary.audio_s - summary.resumed_audio_s + sum(self._partly_s.values())
-        progress.show(files=files, audio_s=audio_s, finish_s=finish_s)
+        in_progress = sum(self._sizes[number] for number in self._busy)
+        partly = sum(self._sizes[number] * part.share for number, part in self._partly.items())
+        partly_s = sum(part.seconds for part in self._partly.values())
+        return Standing(
+            files=summary.files - len(self._queue) - len(self._busy),
+            work=self._total - self._left - in_progress + partly,
+            audio_s=summary.audio_s - summary.resumed_audio_s + partly_s,
+            writing_s=0.0 if budget is None else budget.reserve_s(self._total),
+        )
 
 
 def _is_current(record: FileRecord, known: dict[str, str]) -> bool:
@@ -218,10 +223,11 @@ def _is_current(record: FileRecord, known: dict[str, str]) -> bool:
 
 
 def _size(path: str) -> int:
+    """Return a recording's bytes, at least 1: what cannot be read is work, too."""
     try:
-        return os.stat(path).st_size
+        return max(1, os.stat(path).st_size)
     except OSError:
-        return 0
+        return 1
 
 
 _REFRESH_S = 0.5

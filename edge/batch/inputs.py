@@ -1,10 +1,12 @@
 """Which recordings the arguments of a command mean, and what each is called."""
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from edge.batch.names import as_text
 from edge.errors import InputError
 from edge.sources.file import SUFFIXES
 
@@ -15,18 +17,26 @@ class Recordings:
     Args:
         paths: Absolute paths in order.
         stems: Stems, by position, of those whose file name does not give one of its own.
+        left_out: Path and reason of what has an audio file's name and cannot be one.
     """
 
-    def __init__(self, paths: Sequence[str], stems: dict[int, str]) -> None:
+    def __init__(
+        self,
+        paths: Sequence[str],
+        stems: dict[int, str],
+        left_out: Sequence[tuple[str, str]] = (),
+    ) -> None:
         self.paths = paths
         self.renamed = stems
+        self.left_out = left_out
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def stem(self, position: int) -> str:
-        """Return what a recording's rows are called after."""
-        return self.renamed.get(position) or _stem(os.path.basename(self.paths[position]))
+        """Return what a recording's rows are called after: valid Unicode, see `as_text`."""
+        own = self.renamed.get(position) or _stem(os.path.basename(self.paths[position]))
+        return as_text(own)
 
 
 def find_recordings(inputs: Sequence[Path]) -> Recordings:
@@ -40,9 +50,10 @@ def find_recordings(inputs: Sequence[Path]) -> Recordings:
         InputError: An input that does not exist, or no audio anywhere.
     """
     given: dict[str, str] = {}
+    left_out: dict[str, str] = {}
     for place in inputs:
         if place.is_dir():
-            for path in _walk(os.path.realpath(place), set()):
+            for path in _walk(os.path.realpath(place), set(), left_out):
                 given.setdefault(path, os.fspath(place))
         elif os.path.lexists(place):
             given.setdefault(_real(os.fspath(place)), "")
@@ -55,13 +66,14 @@ def find_recordings(inputs: Sequence[Path]) -> Recordings:
             f"{names}: no audio found", remedy=f"name a directory with files such as {kinds}"
         )
     paths = sorted(given, key=lambda path: (os.path.basename(path), path))
-    return Recordings(paths, _distinct_stems(paths, given))
+    return Recordings(paths, _distinct_stems(paths, given), sorted(left_out.items()))
 
 
-def _walk(folder: str, seen: set[str]) -> Iterator[str]:
+def _walk(folder: str, seen: set[str], left_out: dict[str, str]) -> Iterator[str]:
     """Yield the real paths of the audio below a folder; links are followed, circles are not.
 
-    A folder inside that cannot be listed is yielded itself, to be counted among what failed.
+    A folder inside that cannot be listed is yielded itself, to be counted among what failed; pipes
+    and the like go into `left_out` by path, with the reason.
     """
     if folder in seen:
         return
@@ -77,14 +89,28 @@ def _walk(folder: str, seen: set[str]) -> Iterator[str]:
         ) from None
     for entry in entries:
         if entry.is_dir():
-            yield from _walk(_real(entry.path) if entry.is_symlink() else entry.path, seen)
-        elif os.path.splitext(entry.name)[1].lower() in SUFFIXES and _could_be_audio(entry):
-            yield _real(entry.path) if entry.is_symlink() else entry.path
+            real = _real(entry.path) if entry.is_symlink() else entry.path
+            yield from _walk(real, seen, left_out)
+        elif _has_audio_name(entry.name):
+            kind = "" if entry.is_file() else _special_kind(entry.path)
+            if kind:
+                left_out[entry.path] = f"is {kind}, not a file"
+            else:
+                yield _real(entry.path) if entry.is_symlink() else entry.path
 
 
-def _could_be_audio(entry: os.DirEntry[str]) -> bool:
-    """Leave out pipes and devices, and what other systems leave beside a file (`._name`)."""
-    return (entry.is_file() or entry.is_symlink()) and not entry.name.startswith("._")
+def _has_audio_name(name: str) -> bool:
+    """Go by the suffix, but leave out what other systems leave beside a file (`._name`)."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith("._")
+
+
+def _special_kind(path: str) -> str:
+    """Name what is no file, without opening it: a pipe would wait for ever."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return ""
+    return next((name for is_one, name in _SPECIAL_KINDS if is_one(mode)), "")
 
 
 def _real(path: str) -> str:
@@ -122,3 +148,9 @@ def _longer_stem(path: str, root: str, level: int) -> str:
 
 
 _LEVELS = 4
+_SPECIAL_KINDS = (
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)

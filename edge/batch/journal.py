@@ -3,11 +3,13 @@
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from edge.batch.record import (
+    FORMAT,
+    MARK,
     PREFIX_BYTES,
     FileRecord,
     pack,
@@ -51,6 +53,7 @@ class Journal:
         self.dropped_bytes = 0
         """Torn or damaged bytes at the end that were cut off."""
         self._places: dict[str, int] = {}
+        run = {"format": FORMAT, **run}
         try:
             if path.exists() and not resume:
                 _refuse_if_in_use(path)
@@ -65,9 +68,9 @@ class Journal:
         _lock(self._file, path)
         self._size = os.fstat(self._file.fileno()).st_size
         if self._size:
-            self._restore(dict(run))
+            self._restore(run)
         if not self._size:
-            self._append(pack({"run": dict(run)}))
+            self._append(pack({"run": run}))
 
     @property
     def is_fresh(self) -> bool:
@@ -131,17 +134,20 @@ class Journal:
         text_size, body_size, _ = read_prefix(prefix)
         length = PREFIX_BYTES + text_size + body_size
         head, _ = unpack(os.pread(self._file.fileno(), length, place))
-        return _file_record(head)
+        return FileRecord.from_json(head["file"])
 
     def _restore(self, run: dict[str, Any]) -> None:
         """Read the records that are whole, and cut off what follows them."""
+        begin = os.pread(self._file.fileno(), len(MARK), 0)
+        if not MARK.startswith(begin):
+            raise self._refused(None, run)
         place = 0
         while (record := self._whole_record(place)) is not None:
             length, head = record
             if place == 0 and head.get("run") != run:
-                raise InputError(_difference(self.path, head.get("run"), run), remedy=_OTHER_RUN)
+                raise self._refused(head.get("run"), run)
             if "file" in head:
-                self._places[_file_record(head).path] = place
+                self._places[head["file"]["path"]] = place
             place += length
         if place < self._size:
             self.dropped_bytes = self._size - place
@@ -163,10 +169,10 @@ class Journal:
             return None
         return length, head
 
-
-def _file_record(head: dict[str, Any]) -> FileRecord:
-    record = FileRecord(**head["file"])
-    return replace(record, parts=[(place, length) for place, length in record.parts])
+    def _refused(self, found: object, expected: dict[str, Any]) -> InputError:
+        """Leave the file as it is; return what to say of it."""
+        self.close()
+        return InputError(_difference(self.path, found, expected), remedy=_OTHER_RUN)
 
 
 def _lock(file: BinaryIO, path: Path) -> None:
@@ -194,9 +200,11 @@ def _free_name(path: Path) -> Path:
     return aside
 
 
-def _difference(path: Path, found: Any, expected: dict[str, Any]) -> str:
+def _difference(path: Path, found: object, expected: dict[str, Any]) -> str:
     if not isinstance(found, dict):
         return f"{path}: is no journal of edge-batch"
+    if found.get("format") != FORMAT:
+        return f"{path}: is the journal of another version of edge-batch"
     keys = [key for key in expected if found.get(key) != expected[key]]
     parts = [f"{key} was {found.get(key)}, is {expected[key]}" for key in keys]
     return f"{path}: belongs to another run: {'; '.join(parts)}"

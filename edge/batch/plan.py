@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 import edge
 from edge.batch.inputs import Recordings, find_recordings
 from edge.batch.models import ChosenModel, choose_models
+from edge.batch.names import some_of
 from edge.batch.options import Options
 from edge.batch.template import Template, read_template
 from edge.errors import InputError
@@ -27,6 +29,8 @@ class Plan:
     template: Template | None
     remarks: tuple[str, ...]
     """What the user should know of it."""
+    warnings: tuple[str, ...]
+    """What makes the whole run worthless, most likely."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -64,7 +68,48 @@ def make_plan(options: Options) -> Plan:
         remarks.append(f"--post: thresholds of labels that {models[0].id} does not have: {names}")
     recordings = find_recordings(options.inputs)
     _check_outputs(options, recordings)
-    return Plan(options, tuple(models), tuple(post), recordings, template, tuple(remarks))
+    warnings = [] if template is None else _mismatches(template, models, recordings)
+    return Plan(
+        options,
+        tuple(models),
+        tuple(post),
+        recordings,
+        template,
+        remarks=tuple(remarks),
+        warnings=tuple(warnings),
+    )
+
+
+def _mismatches(
+    template: Template, models: Sequence[ChosenModel], recordings: Recordings
+) -> list[str]:
+    """Say where nothing of a template is in the models, or in the recordings.
+
+    It is no error: a class that a model lacks holds 0 and a row without a recording its column's
+    mean, also when all do. A sample submission that is public often names hidden recordings.
+    """
+    warnings = []
+    labels = dict.fromkeys(label for model in models for label in model.labels)
+    if not labels.keys() & set(template.classes):
+        warnings.append(
+            f"none of the template's {len(template.classes)} classes is a label of "
+            f"{' or '.join(model.id for model in models)}: EVERY CELL WILL BE 0\n"
+            f"  the template has: {some_of(template.classes)}\n"
+            f"  the model has:    {some_of(labels)}\n"
+            "  remedy: take a model that was trained on the template's classes, its labels spelt "
+            "as the template spells them"
+        )
+    stems = {recordings.stem(n): None for n in range(len(recordings))}
+    if not stems.keys() & template.stems:
+        warnings.append(
+            "no row of the template belongs to an input file: EVERY ROW WILL HOLD ITS COLUMNS' "
+            "MEANS\n"
+            f"  the template has: {some_of(template.rows)}\n"
+            f"  the files give:   {some_of(f'{stem}_5' for stem in stems)}\n"
+            "  remedy: name the recordings that the template is of; a row is called after its "
+            "file's name and the second its window ends"
+        )
+    return warnings
 
 
 def _check_outputs(options: Options, recordings: Recordings) -> None:

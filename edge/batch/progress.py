@@ -2,16 +2,31 @@
 
 import sys
 import time
+from dataclasses import dataclass
 from typing import Never, Protocol
 
 from tqdm import tqdm
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far a run is."""
+
+    files: int
+    """Recordings that are done."""
+    work: float
+    """Bytes of recordings that are done; of those in progress, the share that was read."""
+    audio_s: float
+    """Audio that this run scored, in seconds."""
+    writing_s: float = 0.0
+    """Time that writing the output is expected to take."""
+
+
 class Progress(Protocol):
     """Shows how far a run is."""
 
-    def show(self, *, files: int, audio_s: float, finish_s: float | None) -> None:
-        """Show files done, audio scored and the projected finish, in seconds from the start."""
+    def show(self, standing: Standing) -> None:
+        """Show it, and what is to come."""
         ...
 
     def say(self, text: str) -> None:
@@ -24,44 +39,63 @@ class Progress(Protocol):
 
 
 def open_progress(
-    total: int, *, done: int, began_s: float, budget_s: float | None, quiet: bool
+    *,
+    files: int,
+    work: float,
+    at: Standing,
+    began_s: float,
+    budget_s: float | None,
+    quiet: bool,
 ) -> Progress:
     """Choose a bar for a terminal, lines for a log, or nothing.
 
     Args:
-        total: Files in all.
-        done: Files that an earlier run did.
+        files: Files in all.
+        work: Their bytes.
+        at: What an earlier run did.
         began_s: When the command began, on the monotonic clock.
         budget_s: What time it has.
         quiet: Whether to show nothing.
     """
     if quiet:
         return _Silence()
-    pace = _Pace(total, done, began_s, budget_s)
+    pace = _Pace(files, work, at, began_s=began_s, budget_s=budget_s)
     return _Bar(pace) if sys.stderr.isatty() else _Lines(pace)
+
+
+def tell(text: str) -> None:
+    """Print a line while no progress is shown."""
+    print(text, file=sys.stderr, flush=True)
 
 
 class _Pace:
     """Turns counts into words."""
 
-    def __init__(self, total: int, done: int, began_s: float, budget_s: float | None) -> None:
-        self.total = total
-        self.done = done
+    def __init__(
+        self, files: int, work: float, at: Standing, *, began_s: float, budget_s: float | None
+    ) -> None:
+        self.work = work
+        self.at = at
+        self._files = files
         self._budget_s = budget_s
         self._began_s = began_s
         self._first_s = time.monotonic()
 
-    def words(self, files: int, audio_s: float, finish_s: float | None) -> str:
+    def words(self, now: Standing) -> str:
         now_s = time.monotonic()
         spent_s = max(now_s - self._first_s, 1e-6)
-        parts = [f"{audio_s / 60.0 / spent_s:.1f} audio-min/s"]
-        if finish_s is None and files > self.done:
-            left_s = spent_s * (self.total - files) / (files - self.done)
+        parts = [
+            f"{now.files}/{self._files} files",
+            f"{100.0 * now.work / self.work:.0f} %",
+            f"{now.audio_s / 60.0 / spent_s:.1f} audio-min/s",
+        ]
+        finish = "?"
+        done = now.work - self.at.work
+        if done > 0:
+            left_s = spent_s * (self.work - now.work) / done + now.writing_s
+            finish = clock(now_s - self._began_s + left_s)
             parts.append(f"ETA {clock(left_s)}")
-        elif finish_s is not None:
-            parts.append(f"ETA {clock(finish_s - (now_s - self._began_s))}")
         if self._budget_s is not None:
-            finish = "?" if finish_s is None else clock(finish_s)
             parts.append(f"finish {finish} of budget {clock(self._budget_s)}")
         return ", ".join(parts)
 
@@ -70,16 +104,16 @@ class _Bar:
     def __init__(self, pace: _Pace) -> None:
         self._pace = pace
         self._bar: tqdm[Never] = tqdm(
-            total=pace.total,
-            initial=pace.done,
+            total=pace.work,
+            initial=pace.at.work,
             file=sys.stderr,
             dynamic_ncols=True,
-            bar_format="{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} files, {elapsed}{postfix}",
+            bar_format="|{bar}| {elapsed}{postfix}",
         )
 
-    def show(self, *, files: int, audio_s: float, finish_s: float | None) -> None:
-        self._bar.set_postfix_str(self._pace.words(files, audio_s, finish_s), refresh=False)
-        self._bar.update(files - self._bar.n)
+    def show(self, standing: Standing) -> None:
+        self._bar.set_postfix_str(self._pace.words(standing), refresh=False)
+        self._bar.n = min(standing.work, self._pace.work)
         self._bar.refresh()
 
     def say(self, text: str) -> None:
@@ -94,21 +128,20 @@ class _Lines:
         self._pace = pace
         self._next_s = time.monotonic() + _SECONDS_A_LINE
 
-    def show(self, *, files: int, audio_s: float, finish_s: float | None) -> None:
+    def show(self, standing: Standing) -> None:
         if time.monotonic() >= self._next_s:
             self._next_s = time.monotonic() + _SECONDS_A_LINE
-            words = self._pace.words(files, audio_s, finish_s)
-            self.say(f"{files}/{self._pace.total} files, {words}")
+            tell(self._pace.words(standing))
 
     def say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        tell(text)
 
     def close(self) -> None:
         """Leave the lines as they are."""
 
 
 class _Silence:
-    def show(self, *, files: int, audio_s: float, finish_s: float | None) -> None:
+    def show(self, standing: Standing) -> None:
         """Show nothing."""
 
     def say(self, text: str) -> None:

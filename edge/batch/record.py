@@ -22,10 +22,20 @@ class Rows:
     """One letter a window: `STATE_LETTERS`."""
     scores: FloatArray
     """[shape=(predicted windows, n_labels)]"""
-    reasons: Mapping[str, str]
-    """By letter, why the first window in that state has no prediction."""
-    seconds: float
-    """Audio read so far, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Consecutive windows of one recording without a prediction, all for the same reason."""
+
+    start_s: float
+    """Where the first begins, in seconds from the recording's start."""
+    end_s: float
+    """Where the last ends."""
+    windows: int
+    state: str
+    """Its letter: `STATE_LETTERS`, but for P."""
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +54,8 @@ class FileRecord:
     """What scoring it took."""
     counts: Mapping[str, int]
     """Windows by state letter."""
-    reasons: Mapping[str, str]
-    """By letter, why the first window in that state has no prediction."""
+    unscored: Sequence[Stretch]
+    """Where windows have no prediction and why, in order."""
     notes: Sequence[str]
     """What was off in the file."""
     out_of_time: bool = False
@@ -57,12 +67,23 @@ class FileRecord:
         """Return it as plain values."""
         return asdict(self)
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "FileRecord":
+        """Make one of what `to_json` returned."""
+        unscored = [Stretch(**stretch) for stretch in values["unscored"]]
+        parts = [(place, length) for place, length in values["parts"]]
+        return cls(**{**values, "unscored": unscored, "parts": parts})
+
 
 STATE_LETTERS = {"predicted": "P", "skipped": "S", "failed": "F", "gap": "G"}
 
+FORMAT = 2
+"""Of what the records' heads hold; a journal of another one is not gone on with."""
+
 _PREFIX = struct.Struct("<4sIQI")
 """Mark, length of the JSON head, length of the scores, CRC-32 of both; lengths in bytes."""
-_MARK = b"edg1"
+MARK = b"edg1"
+"""What a record begins with, of whatever format."""
 
 
 def pack(head: Mapping[str, Any], scores: FloatArray | None = None) -> bytes:
@@ -70,7 +91,7 @@ def pack(head: Mapping[str, Any], scores: FloatArray | None = None) -> bytes:
     text = json.dumps(head).encode()
     body = b"" if scores is None else np.ascontiguousarray(scores, dtype="<f4").tobytes()
     crc = zlib.crc32(body, zlib.crc32(text))
-    return b"".join([_PREFIX.pack(_MARK, len(text), len(body), crc), text, body])
+    return b"".join([_PREFIX.pack(MARK, len(text), len(body), crc), text, body])
 
 
 def pack_rows(rows: Rows) -> bytes:
@@ -103,7 +124,7 @@ def read_prefix(record: bytes) -> tuple[int, int, int]:
         ValueError: No record begins so.
     """
     mark, text_size, body_size, crc = _PREFIX.unpack_from(record)
-    if mark != _MARK:
+    if mark != MARK:
         raise ValueError("no record begins here")
     return text_size, body_size, crc
 

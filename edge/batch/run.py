@@ -7,6 +7,7 @@ from edge.batch.dispatch import Dispatch
 from edge.batch.journal import Journal
 from edge.batch.options import Options
 from edge.batch.plan import Plan, make_plan
+from edge.batch.progress import tell
 from edge.batch.submission import Scored, Submission
 from edge.batch.summary import Summary
 
@@ -23,8 +24,16 @@ def run(options: Options, *, began_s: float) -> Summary:
     """
     plan = make_plan(options)
     recordings = plan.recordings
-    summary = Summary(len(recordings), budget_s=options.budget_s, remarks=list(plan.remarks))
-    summary.renamed = [(recordings.paths[n], stem) for n, stem in recordings.renamed.items()]
+    summary = Summary(
+        len(recordings),
+        budget_s=options.budget_s,
+        remarks=list(plan.remarks),
+        warnings=list(plan.warnings),
+        left_out=list(recordings.left_out),
+        renamed=[(recordings.paths[n], recordings.stem(n)) for n in recordings.renamed],
+    )
+    for warning in plan.warnings:
+        tell(f"WARNING: {warning}")
     partial = options.out.with_name(f"{options.out.name}.partial")
     journal = Journal(partial, plan.identity, resume=options.resume)
     try:

@@ -4,16 +4,27 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from edge.batch.record import STATE_LETTERS, FileRecord, Rows
-from edge.contracts import Model, Outcome, PostProcessor, Prediction, Unscored, WindowKind
+from edge.batch.record import STATE_LETTERS, FileRecord, Rows, Stretch
+from edge.contracts import Model, Outcome, PostProcessor, Prediction, WindowKind
 from edge.errors import AudioError, EdgeError
 from edge.pipeline import StreamScorer
 from edge.sources.file import AudioFile
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of a recording's rows, and how far it is."""
+
+    rows: Rows
+    seconds: float
+    """Audio read so far, in seconds."""
+    share: float
+    """Of the whole recording, from 0 to 1, as far as its header tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +44,7 @@ def score_file(
     windows: WindowKind,
     post: Sequence[PostProcessor] = (),
     deadline_s: float | None = None,
-) -> Iterator[Rows | FileRecord | Failure]:
+) -> Iterator[Part | FileRecord | Failure]:
     """Score one recording.
 
     Memory is bounded: rows are handed on as they come.
@@ -47,12 +58,12 @@ def score_file(
         deadline_s: When to stop reading, on the monotonic clock.
 
     Yields:
-        Its rows in order, at last a FileRecord; or, where it cannot be scored, a Failure.
+        Its rows in order, every few seconds or so, at last a FileRecord; or, where it cannot be
+        scored, a Failure.
     """
     began_s = time.monotonic()
     most_rows = max(1, min(_MOST_VALUES // max(1, len(model.info.labels)), _MOST_ROWS))
-    counts: Counter[str] = Counter()
-    reasons: dict[str, str] = {}
+    tally = _Tally()
     held: list[Outcome] = []
     out_of_time = False
     try:
@@ -60,19 +71,22 @@ def score_file(
         with AudioFile(Path(path)) as audio:
             scorer = StreamScorer(model, windows=windows, post=post)
             seconds = 0.0
+            handed_on_s = began_s
             for block in audio:
                 if deadline_s is not None and time.monotonic() > deadline_s:
                     out_of_time = True
                     break
                 held += scorer.push(block)
                 seconds = audio.seconds
-                if len(held) >= most_rows:
-                    yield _gather(held, counts, reasons, seconds=seconds)
+                late = time.monotonic() - handed_on_s > _MOST_SILENCE_S
+                if len(held) >= most_rows or (held and late):
+                    yield Part(tally.gather(held), seconds, audio.share)
                     held = []
+                    handed_on_s = time.monotonic()
             else:
                 held += scorer.finish()
             if held:
-                yield _gather(held, counts, reasons, seconds=seconds)
+                yield Part(tally.gather(held), seconds, audio.share)
     except EdgeError as error:
         yield Failure(path, _reason(error, path), time.monotonic() - began_s)
         return
@@ -83,7 +97,7 @@ def score_file(
         return
     notes = list(audio.notes)
     if out_of_time:
-        if not counts:
+        if not tally.counts:
             yield Failure(path, OUT_OF_TIME, time.monotonic() - began_s)
             return
         notes.append(f"out of time: scored to {seconds:.0f} s, the rest is left")
@@ -94,30 +108,47 @@ def score_file(
         model=fingerprint,
         seconds=seconds,
         elapsed_s=time.monotonic() - began_s,
-        counts=dict(counts),
-        reasons=reasons,
+        counts=dict(tally.counts),
+        unscored=tally.unscored,
         notes=notes,
         out_of_time=out_of_time,
     )
 
 
-def _gather(
-    outcomes: Sequence[Outcome], counts: Counter[str], reasons: dict[str, str], *, seconds: float
-) -> Rows:
-    """Put outcomes into rows, and count them."""
-    states = "".join(STATE_LETTERS[outcome.state] for outcome in outcomes)
-    counts.update(states)
-    for outcome in outcomes:
-        if isinstance(outcome, Unscored):
-            reasons.setdefault(STATE_LETTERS[outcome.state], outcome.reason)
-    scores = [outcome.scores for outcome in outcomes if isinstance(outcome, Prediction)]
-    return Rows(
-        ends_s=[outcome.window.end_s for outcome in outcomes],
-        states=states,
-        scores=np.stack(scores) if scores else np.empty((0, 0), dtype=np.float32),
-        reasons=reasons,
-        seconds=seconds,
-    )
+class _Tally:
+    """What became of a recording's windows so far."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        """By state letter."""
+        self.unscored: list[Stretch] = []
+        self._goes_on = False
+        """Whether the last window was part of the last stretch."""
+
+    def gather(self, outcomes: Sequence[Outcome]) -> Rows:
+        """Put outcomes into rows, and count them."""
+        states = "".join(STATE_LETTERS[outcome.state] for outcome in outcomes)
+        self.counts.update(states)
+        for outcome in outcomes:
+            self._note(outcome)
+        scores = [outcome.scores for outcome in outcomes if isinstance(outcome, Prediction)]
+        return Rows(
+            ends_s=[outcome.window.end_s for outcome in outcomes],
+            states=states,
+            scores=np.stack(scores) if scores else np.empty((0, 0), dtype=np.float32),
+        )
+
+    def _note(self, outcome: Outcome) -> None:
+        if isinstance(outcome, Prediction):
+            self._goes_on = False
+            return
+        state, end_s = STATE_LETTERS[outcome.state], outcome.window.end_s
+        last = self.unscored[-1] if self._goes_on else None
+        if last is not None and (last.state, last.reason) == (state, outcome.reason):
+            self.unscored[-1] = replace(last, end_s=end_s, windows=last.windows + 1)
+        else:
+            self.unscored.append(Stretch(outcome.window.start_s, end_s, 1, state, outcome.reason))
+        self._goes_on = True
 
 
 def _reason(error: EdgeError, path: str) -> str:
@@ -130,3 +161,4 @@ OUT_OF_TIME = "the time budget was used up"
 
 _MOST_VALUES = 1 << 20
 _MOST_ROWS = 60
+_MOST_SILENCE_S = 1.0

@@ -138,10 +138,10 @@ def row_id(stem: str, end_s: float) -> str:
 
 
 def quote(text: str) -> bytes:
-    """Write a field as RFC 4180 wants it; bytes that were no UTF-8 come out as they were."""
+    """Write a field as RFC 4180 wants it, in UTF-8."""
     if any(sign in text for sign in ',"\r\n'):
         text = '"' + text.replace('"', '""') + '"'
-    return text.encode("utf-8", "surrogateescape")
+    return text.encode("utf-8")
 
 
 def _join(names: Iterable[str]) -> bytes:

@@ -25,6 +25,11 @@ class Template:
         return tuple(column for column in self.columns if column != ROW_ID)
 
     @property
+    def stems(self) -> set[str]:
+        """The recordings that its rows are of."""
+        return {row.rpartition("_")[0] for row in self.rows}
+
+    @property
     def repeated(self) -> int:
         """How many rows repeat an earlier one."""
         return len(self.rows) - len(set(self.rows))
@@ -37,7 +42,7 @@ def read_template(path: Path) -> Template:
         InputError: It cannot be read, or its header is not that of a submission.
     """
     try:
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             lines = csv.reader(file)
             columns = tuple(next(lines, []))
             _check(path, columns)
@@ -57,6 +62,8 @@ def read_template(path: Path) -> Template:
             f"{path}: cannot be read: {reason.strerror}",
             remedy="check the path given as --template",
         ) from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is no UTF-8 text", remedy=_DOWNLOAD) from None
     except csv.Error as reason:
         raise InputError(f"{path}: is no CSV file: {reason}", remedy=_DOWNLOAD) from None
     return Template(columns, tuple(rows))

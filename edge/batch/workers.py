@@ -1,22 +1,16 @@
-"""Who scores: this process, or several that each hold the model."""
+"""Who scores: this process, or several that each hold the model (`edge.batch.processes`)."""
 
-import contextlib
-import multiprocessing
-import multiprocessing.connection
-import signal
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Protocol
 
 from edge.allocator import keep_freed_memory
-from edge.batch.record import FileRecord, Rows, pack_rows
-from edge.batch.scoring import Failure, score_file
+from edge.batch.record import FileRecord, pack_rows
+from edge.batch.scoring import Failure, Part, score_file
 from edge.contracts import Model, PostProcessor, WindowKind
-from edge.errors import EdgeError, ModelError
+from edge.errors import ModelError
 from edge.load import prove_model
 from edge.model.folder import ModelFolder
 from edge.refine import PostSpec, build_post
@@ -53,6 +47,8 @@ class PackedRows:
     packed: bytes
     seconds: float
     """Audio of this recording read so far, in seconds."""
+    share: float
+    """Of the whole recording, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +88,16 @@ class Crew(Protocol):
         """Yield what came in; all but PackedRows and Begun end their task."""
         ...
 
+    def overheard(self) -> list[str]:
+        """Return what native code in the workers wrote since the last call, for the user."""
+        ...
+
     def close(self) -> None:
         """Stop at once."""
         ...
 
 
-class _Scorer:
+class Scorer:
     """Holds the models of one process; the fallback is loaded when it is first needed."""
 
     def __init__(self, work: Work) -> None:
@@ -107,6 +107,7 @@ class _Scorer:
         self._model(0)
 
     def run(self, task: Task) -> Iterator[Report]:
+        """Score a recording; what goes wrong is its Failure."""
         try:
             model, post = self._model(task.model)
         except ModelError as error:
@@ -121,8 +122,8 @@ class _Scorer:
                 post=post,
                 deadline_s=task.deadline_s,
             ):
-                if isinstance(result, Rows):
-                    yield PackedRows(pack_rows(result), result.seconds)
+                if isinstance(result, Part):
+                    yield PackedRows(pack_rows(result.rows), result.seconds, result.share)
                 else:
                     yield result
         except Exception as error:  # counted as a failed file, with the place: others go on
@@ -131,6 +132,7 @@ class _Scorer:
             yield Failure(task.path, f"internal error: {type(error).__name__}: {error} at {where}")
 
     def close(self) -> None:
+        """Let go of the models."""
         for model, _ in self._loaded.values():
             model.close()
 
@@ -152,7 +154,7 @@ class OneProcess:
     """
 
     def __init__(self, work: Work) -> None:
-        self._scorer = _Scorer(work)
+        self._scorer = Scorer(work)
         self._task: Task | None = None
 
     @property
@@ -174,137 +176,10 @@ class OneProcess:
                 self._task = None
             yield task, report
 
+    def overheard(self) -> list[str]:
+        """Return nothing: what native code writes in this process is shown as it comes."""
+        return []
+
     def close(self) -> None:
         """Let go of the models."""
         self._scorer.close()
-
-
-@dataclass(slots=True)
-class _Worker:
-    process: BaseProcess
-    pipe: "Connection[object, object]"
-    ready: bool = False
-    task: Task | None = None
-    begun: bool = False
-
-
-class Processes:
-    """Scores in several processes, each with a model of its own; a `Crew`.
-
-    A process that dies fails the recording it was on and is replaced.
-
-    Args:
-        work: What to score with.
-        count: How many processes.
-    """
-
-    def __init__(self, work: Work, count: int) -> None:
-        self._work = work
-        self._context = multiprocessing.get_context("spawn")
-        self._workers = [self._start() for _ in range(count)]
-        self._stillborn = 0
-
-    @property
-    def free(self) -> int:
-        """How many processes wait for a task."""
-        return sum(worker.ready and worker.task is None for worker in self._workers)
-
-    def give(self, task: Task) -> None:
-        """Send a task to a process that waits."""
-        worker = next(w for w in self._workers if w.ready and w.task is None)
-        worker.task, worker.begun = task, False
-        # One that died while it waited shows by its closed pipe, in `reports`.
-        with contextlib.suppress(OSError):
-            worker.pipe.send(task)
-
-    def reports(self, *, timeout_s: float) -> Iterator[tuple[Task, Report]]:
-        """Wait for messages, and for processes that die.
-
-        Raises:
-            ModelError: No process can load the model.
-        """
-        by_pipe = {worker.pipe: worker for worker in self._workers}
-        for pipe in multiprocessing.connection.wait(list(by_pipe), timeout=timeout_s):
-            worker = by_pipe[pipe]  # type: ignore[index]
-            try:
-                message = worker.pipe.recv()
-            except (EOFError, ConnectionError):
-                yield from self._replace(worker)
-                continue
-            if message is None:
-                worker.ready = True
-                self._stillborn = 0
-            elif worker.task is None:
-                assert isinstance(message, Unloadable)
-                raise ModelError(message.what, remedy=message.remedy)
-            else:
-                task = worker.task
-                assert isinstance(message, Report)
-                worker.begun = True
-                if not isinstance(message, PackedRows | Begun):
-                    worker.task = None
-                yield task, message
-
-    def close(self) -> None:
-        """End every process at once; what they were on is lost."""
-        for worker in self._workers:
-            worker.pipe.close()
-            worker.process.terminate()
-        for worker in self._workers:
-            worker.process.join()
-
-    def _start(self) -> _Worker:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_work, args=(self._work, theirs), daemon=True)
-        process.start()
-        theirs.close()
-        return _Worker(process, ours)
-
-    def _replace(self, worker: _Worker) -> Iterator[tuple[Task, Report]]:
-        worker.pipe.close()
-        worker.process.join(_PATIENCE_S)
-        why = _death(worker.process.exitcode)
-        if not worker.ready:
-            self._stillborn += 1
-            if self._stillborn >= _MOST_STILLBORN:
-                raise ModelError(
-                    f"the process that should load {self._work.models[0].path} {why}",
-                    remedy="try fewer --workers, or a smaller model",
-                )
-        self._workers[self._workers.index(worker)] = self._start()
-        if worker.task is not None and worker.begun:
-            yield worker.task, Failure(worker.task.path, f"the process that scored it {why}")
-        elif worker.task is not None:
-            yield worker.task, Returned()
-
-
-def _work(work: Work, pipe: "Connection[object, object]") -> None:
-    """Be a worker: load, then answer each task; end when the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        try:
-            scorer = _Scorer(work)
-        except EdgeError as error:
-            pipe.send(Unloadable(error.what, error.remedy))
-            return
-        pipe.send(None)
-        while True:
-            task = pipe.recv()
-            assert isinstance(task, Task)
-            pipe.send(Begun())
-            for report in scorer.run(task):
-                pipe.send(report)
-    except (EOFError, ConnectionError):
-        return  # whoever gave the tasks is gone
-
-
-def _death(exit_code: int | None) -> str:
-    if exit_code is None or exit_code >= 0:
-        return f"ended with exit code {exit_code}"
-    name = signal.Signals(-exit_code).name
-    hint = " (often: out of memory)" if -exit_code == signal.SIGKILL else ""
-    return f"died of {name}{hint}"
-
-
-_PATIENCE_S = 5.0
-_MOST_STILLBORN = 3

@@ -104,12 +104,3 @@ def test_writing_is_kept_time_for():
     budget = Budget(limit_s=5400.0, workers=1, has_fallback=False, columns=6522)
     budget.observe(Choice.PRIMARY, size=1000, spent_s=0.5, rows=12)
     assert 5.0 < budget.reserve_s(1_000_000) < 60.0
-
-
-def test_finish_is_projected_from_what_was_measured():
-    """Half of the bytes in ten seconds means twenty, and the writing."""
-    budget = Budget(limit_s=100.0, workers=2, has_fallback=False, columns=1)
-    assert budget.finish_s(left=1000, total=2000, elapsed_s=0.0, busy_s=0.0) is None
-    budget.observe(Choice.PRIMARY, size=1000, spent_s=20.0, rows=1)
-    finish_s = budget.finish_s(left=1000, total=2000, elapsed_s=10.0, busy_s=0.0)
-    assert pytest.approx(finish_s, abs=0.01) == 20.5

@@ -1,4 +1,5 @@
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -69,11 +70,29 @@ def test_link_that_leads_nowhere_is_kept_to_be_reported(tmp_path):
     assert stems(find_recordings([tmp_path])) == ["gone"]
 
 
-def test_pipe_is_no_recording(tmp_path):
-    """Opening it would wait for ever."""
+def test_what_is_no_file_is_left_out_and_said(tmp_path):
+    """A pipe is never opened, which would wait for ever; nor is a link to one."""
     touch(tmp_path / "a.wav")
     os.mkfifo(tmp_path / "pipe.wav")
-    assert stems(find_recordings([tmp_path])) == ["a"]
+    (tmp_path / "link.wav").symlink_to("pipe.wav")
+    (tmp_path / "null.flac").symlink_to(os.devnull)
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(os.path.relpath(tmp_path / "door.ogg"))
+    found = find_recordings([tmp_path])
+    assert stems(found) == ["a"]
+    assert list(found.left_out) == [
+        (str(tmp_path / "door.ogg"), "is a socket, not a file"),
+        (str(tmp_path / "link.wav"), "is a pipe, not a file"),
+        (str(tmp_path / "null.flac"), "is a device, not a file"),
+        (str(tmp_path / "pipe.wav"), "is a pipe, not a file"),
+    ]
+
+
+def test_names_that_are_no_utf8_stay_apart(tmp_path):
+    """A byte that is no text, and a name that reads like its escape, give different stems."""
+    names = [os.fsdecode(b"a\xff.wav"), os.fsdecode(b"a\xfe.wav"), "a\\xff.wav"]
+    touch(*[tmp_path / name for name in names])
+    assert {"a\\xff", "a\\xfe", "a\\\\xff"} == set(stems(find_recordings([tmp_path])))
 
 
 def test_nothing_to_score_is_an_error(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge.batch.journal import Journal
-from edge.batch.record import FileRecord, Rows, pack_rows
+from edge.batch.record import FileRecord, Rows, Stretch, pack, pack_rows
 from edge.errors import InputError
 
 RUN = {"model": "m@1 abc", "windows": "frame"}
@@ -12,7 +12,7 @@ RUN = {"model": "m@1 abc", "windows": "frame"}
 
 def fill(journal: Journal, path: str, scores: np.ndarray) -> FileRecord:
     states = "P" * len(scores) + "S"
-    rows = Rows([5.0 * n for n in range(len(states))], states, scores, {"S": "tail"}, 5.0)
+    rows = Rows([5.0 * n for n in range(len(states))], states, scores)
     place = journal.add_rows(pack_rows(rows))
     record = FileRecord(
         path=path,
@@ -22,7 +22,7 @@ def fill(journal: Journal, path: str, scores: np.ndarray) -> FileRecord:
         seconds=5.0,
         elapsed_s=0.1,
         counts={"P": len(scores), "S": 1},
-        reasons={"S": "tail"},
+        unscored=[Stretch(15.0, 20.0, 1, "S", "tail")],
         notes=["note"],
         parts=[place],
     )
@@ -98,6 +98,39 @@ def test_another_runs_journal_is_refused(tmp_path):
     with pytest.raises(InputError, match="windows was frame, is native") as caught:
         Journal(path, {**RUN, "windows": "native"}, resume=True)
     assert "--resume" in caught.value.remedy
+
+
+def test_journal_of_another_version_is_refused(tmp_path):
+    """Records that hold other fields are not read; the file stays for the version that wrote it."""
+    path = tmp_path / "out.csv.partial"
+    old = pack({"run": RUN}) + pack({"file": {"path": "a", "reasons": {}}})
+    path.write_bytes(old)
+    with pytest.raises(InputError, match="another version of edge-batch") as caught:
+        Journal(path, RUN, resume=True)
+    assert caught.value.remedy
+    assert old == path.read_bytes()
+
+
+def test_file_that_is_no_journal_is_not_resumed(tmp_path):
+    """A stranger's file under that name stays as it is."""
+    path = tmp_path / "out.csv.partial"
+    path.write_bytes(b"precious")
+    with pytest.raises(InputError, match="is no journal"):
+        Journal(path, RUN, resume=True)
+    assert path.read_bytes() == b"precious"
+
+
+def test_journal_torn_in_its_first_record_is_begun_again(tmp_path):
+    """A run that was killed at once left nothing to go on with, and does not stand in the way."""
+    path = tmp_path / "out.csv.partial"
+    Journal(path, RUN, resume=False).close()
+    whole = path.read_bytes()
+    for left in (0, 2, 10, len(whole) - 1):
+        path.write_bytes(whole[:left])
+        journal = Journal(path, RUN, resume=True)
+        assert journal.is_fresh
+        journal.close()
+        assert whole == path.read_bytes()
 
 
 def test_file_that_is_no_journal_is_kept_aside(tmp_path):

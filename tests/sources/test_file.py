@@ -226,6 +226,23 @@ def test_values_that_are_not_finite_are_handed_on(tmp_path, noise):
     assert audio.notes == []
 
 
+@pytest.mark.filterwarnings("error")
+def test_one_channels_nonsense_is_not_cancelled_by_another(tmp_path, noise):
+    """Where any channel is unusable the mix is, and nothing else is touched."""
+    wrong = np.stack([noise, np.roll(noise, 100)], axis=1)
+    wrong[10] = 1e30, -1e30
+    wrong[20] = 3e38, 3e38
+    wrong[30] = np.inf, -np.inf
+    wrong[40, 1] = np.nan
+    path = tmp_path / "x.wav"
+    soundfile.write(path, wrong, RATE, subtype="FLOAT")
+    samples, _ = read(path)
+    bad = [10, 20, 30, 40]
+    np.testing.assert_array_equal(np.float32([1e30, 3e38, np.inf, np.nan]), samples[bad])
+    rest = np.delete(wrong, bad, axis=0).mean(axis=1)
+    np.testing.assert_allclose(np.delete(samples, bad), rest, atol=1e-7)
+
+
 def test_strange_names_can_be_read(tmp_path, noise):
     """Spaces, newlines, letters of any script and bytes of none are names like others."""
     for name in ("a b.wav", "a\nb.wav", "Übung-日本.wav", os.fsdecode(b"\xff\xfe.wav")):
