@@ -1,4 +1,4 @@
-"""Where the audio lies in a WAV file, whatever its header says.
+"""Where audio and metadata lie in a WAV file, whatever its header says.
 
 Recorders write the sizes in a WAV header when the recording ends; a battery that ends first leaves
 zeros, a guess or yesterday's sizes. The chunks are walked here as they lie in the file.
@@ -14,6 +14,10 @@ from typing import BinaryIO
 
 UNKNOWN_SIZES = range(0x7FFF_0000, 0x1_0000_0000)
 """Data sizes by which programs that write to a pipe say that they do not know, in bytes."""
+
+
+_Chunk = tuple[bytes, int, int]
+"""A chunk's name, the place of its content and its length, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +62,108 @@ def read_layout(path: Path) -> WavLayout | None:
         OSError: The file cannot be read.
     """
     with path.open("rb") as file:
+        return _walk(file, os.fstat(file.fileno()).st_size)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class WavMetadata:
+    """What a recorder wrote of its recording, as it stands in the file."""
+
+    guano: bytes | None
+    """Content of the first `guan` chunk."""
+    comment: bytes | None
+    """Content of the first `ICMT` in a RIFF INFO list, NUL padding and all."""
+
+
+def read_metadata(path: Path) -> WavMetadata:
+    """Find the metadata in a WAV file (RIFF or RF64), before the audio or after it.
+
+    Of each text at most 64 KiB are read, of the audio only what tells where it ends.
+
+    Returns:
+        Nones where there is no such chunk, and for a file of another kind.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        head = file.read(12)
-        if len(head) < 12 or head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
-            return None
-        wide: tuple[int, int] | None = None
-        rates: tuple[int, int] | None = None
-        at = 12
-        while (chunk := _chunk_at(file, at)) is not None:
-            name, length = chunk
-            if name == b"ds64":
-                file.seek(at + 16)
-                wide = at + 16, int.from_bytes(file.read(8), "little")
-            elif name == b"fmt ":
-                rates = _rates_at(file, at + 8)
-            elif name == b"data":
-                if rates is None:
-                    return None
-                if wide is not None and length == 0xFFFF_FFFF:
-                    return _layout(file, at, wide[1], rates, size=size, wide_at=wide[0])
-                return _layout(file, at, length, rates, size=size, wide_at=None)
-            at += 8 + length + length % 2
+        layout, chunks = _walk(file, size)
+        if layout is not None:
+            chunks += _chunks_after(file, layout, size)
+        guano = comment = None
+        for name, at, length in chunks:
+            if name == b"guan" and guano is None:
+                guano = _text_at(file, at, length)
+            elif name == b"LIST" and comment is None:
+                comment = _comment_in(file, at, min(at + length, size))
+        return WavMetadata(guano, comment)
+
+
+def _walk(file: BinaryIO, size: int) -> tuple[WavLayout | None, list[_Chunk]]:
+    """Follow the chunks up to the audio; return where it lies and the metadata before it."""
+    before: list[_Chunk] = []
+    head = file.read(12)
+    if len(head) < 12 or head[:4] not in (b"RIFF", b"RF64") or head[8:] != b"WAVE":
+        return None, before
+    wide: tuple[int, int] | None = None
+    rates: tuple[int, int] | None = None
+    at = 12
+    while (chunk := _chunk_at(file, at)) is not None:
+        name, length = chunk
+        if name == b"ds64":
+            file.seek(at + 16)
+            wide = at + 16, int.from_bytes(file.read(8), "little")
+        elif name == b"fmt ":
+            rates = _rates_at(file, at + 8)
+        elif name == b"data":
+            if rates is None:
+                return None, before
+            if wide is not None and length == 0xFFFF_FFFF:
+                return _layout(file, at, wide[1], rates, size=size, wide_at=wide[0]), before
+            return _layout(file, at, length, rates, size=size, wide_at=None), before
+        _keep(before, name, at, length)
+        at += 8 + length + length % 2
+    return None, before
+
+
+def _chunks_after(file: BinaryIO, layout: WavLayout, size: int) -> list[_Chunk]:
+    """List the chunks of metadata that follow the audio."""
+    # Audio of an odd length is padded by a byte, which some programs leave out.
+    end = layout.data_end
+    starts = (at for at in (end, end + end % 2) if _is_chain(file, at, size))
+    # A size that is a few bytes too large reaches into the chunk that follows.
+    at = next(starts, None) or _start_of_trailer(file, layout.data_start, size)
+    chunks: list[_Chunk] = []
+    while at < size and (chunk := _chunk_at(file, at)) is not None:
+        name, length = chunk
+        _keep(chunks, name, at, length)
+        at += 8 + length + length % 2
+    return chunks
+
+
+def _keep(chunks: list[_Chunk], name: bytes, at: int, length: int) -> None:
+    if name in _TEXTS and len(chunks) < _MOST_TEXTS:
+        chunks.append((name, at + 8, length))
+
+
+def _comment_in(file: BinaryIO, at: int, end: int) -> bytes | None:
+    """Find the `ICMT` among the entries of a list chunk."""
+    file.seek(at)
+    if file.read(4) != b"INFO":
         return None
+    at += 4
+    while at + 8 <= end and (entry := _chunk_at(file, at)) is not None:
+        name, length = entry
+        if name == b"ICMT":
+            return _text_at(file, at + 8, min(length, end - at - 8))
+        at += 8 + length + length % 2
+    return None
+
+
+def _text_at(file: BinaryIO, at: int, length: int) -> bytes:
+    file.seek(at)
+    return file.read(min(length, _LONGEST_TEXT))
 
 
 def _chunk_at(file: BinaryIO, at: int) -> tuple[bytes, int] | None:
@@ -199,6 +283,10 @@ _TRAILERS = (
     b"junk",
 )
 _TRAILER_BYTES = 1 << 16
+_TEXTS = (b"guan", b"LIST")
+_LONGEST_TEXT = 1 << 16
+# A file of nothing but empty lists must not fill the memory.
+_MOST_TEXTS = 64
 
 
 class MendedFile(io.RawIOBase):
