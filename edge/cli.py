@@ -1,4 +1,4 @@
-"""`edge`: the models on disk, and whether each is usable here."""
+"""`edge`: the models on disk, whether each is complete, and whether it computes what it should."""
 
 import argparse
 import json
@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="edge", description=edge.__doc__)
     parser.add_argument("--version", action="version", version=f"edge {edge.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    models = commands.add_parser("models", help="the models on disk and whether each is usable")
+    models = commands.add_parser("models", help="the models on disk: list, show, verify")
     actions = models.add_subparsers(metavar="ACTION", required=True)
 
     places = argparse.ArgumentParser(add_help=False)
@@ -57,7 +57,9 @@ def _parser() -> argparse.ArgumentParser:
         help="folder with files that may not ship; may be given again; also in $" + FILES_VARIABLE,
     )
 
-    listing = actions.add_parser("list", parents=[places], help="every model, a line each")
+    listing = actions.add_parser(
+        "list", parents=[places], help="every model, a line each, and whether it is complete"
+    )
     listing.add_argument("--json", action="store_true", help="as JSON, for programs")
     listing.set_defaults(command=_list)
     show = actions.add_parser("show", parents=[places], help="all that a model says of itself")
@@ -77,7 +79,8 @@ class _Entry:
 
     name: str
     folder: str
-    usable: bool
+    complete: bool
+    """Manifest, files with their hashes, labels and runtime are all there; nothing was run."""
     problem: str = ""
     remedy: str = ""
     version: str | None = None
@@ -116,7 +119,7 @@ def _list(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps([asdict(entry) for entry in entries], indent=2))
         return DONE
-    rows = [("NAME", "BACKEND", "RATE", "CLIP", "LABELS", "LICENCE", "USABLE HERE")]
+    rows = [("NAME", "BACKEND", "RATE", "CLIP", "LABELS", "LICENCE", "COMPLETE")]
     for entry in entries:
         rows.append(
             (
@@ -127,15 +130,17 @@ def _list(arguments: argparse.Namespace) -> int:
                 str(entry.labels or "-"),
                 (entry.licence or "-")
                 + (" (not commercial)" if entry.commercial_use is False else ""),
-                "yes" if entry.usable else "no",
+                "yes" if entry.complete else "no",
             )
         )
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip())
     for entry in entries:
-        if not entry.usable:
+        if not entry.complete:
             print(f"\n{entry.name}: {entry.problem}\n  remedy: {entry.remedy}")
+    print("\ncomplete: every file is there, by its hash, and what runs it is installed;")
+    print("`edge models verify` runs each model and compares what it computes")
     return DONE
 
 
@@ -154,9 +159,9 @@ def _show(arguments: argparse.Namespace) -> int:
     try:
         read_folder(folder, external=arguments.model_files)
         check_runtime(folder, manifest)
-        print("usable     yes; `edge models verify` proves it")
+        print(f"complete   yes; `edge models verify {arguments.name}` shows that it computes right")
     except EdgeError as error:
-        print(f"usable     no: {error.what}\n  remedy:  {error.remedy}")
+        print(f"complete   no: {error.what}\n  remedy:  {error.remedy}")
     return DONE
 
 

@@ -3,6 +3,7 @@
 import importlib
 import importlib.resources
 import importlib.util
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -25,11 +26,15 @@ pip, one package must be there."""
 
 
 def model_folders(models_dir: Path | None = None) -> Iterator[Path]:
-    """Yield every model folder: those of `models_dir`, then the shipped ones not shadowed by it."""
+    """Yield every model folder: those of `models_dir`, then the shipped ones not shadowed by it.
+
+    Raises:
+        ModelError: `models_dir` is no folder.
+    """
     seen: set[str] = set()
     for root in _roots(models_dir):
-        for folder in sorted(root.iterdir()) if root.is_dir() else ():
-            if (folder / MANIFEST_NAME).is_file() and folder.name not in seen:
+        for folder in sorted(root.iterdir()):
+            if _is_model(folder) and folder.name not in seen:
                 seen.add(folder.name)
                 yield folder
 
@@ -45,15 +50,20 @@ def find_model(name: str, *, models_dir: Path | None = None) -> Path:
         ModelError: No such model; the message lists those there are.
     """
     for root in _roots(models_dir):
-        if "/" not in name and (root / name / MANIFEST_NAME).is_file():
+        if "/" not in name and _is_model(root / name):
             return root / name
-    if (Path(name) / MANIFEST_NAME).is_file():
+    if _is_model(Path(name)):
         return Path(name)
-    known = ", ".join(folder.name for folder in model_folders(models_dir))
-    raise ModelError(
-        f"no model called {name!r}",
-        remedy=f"name a model folder or one of: {known or 'none found'}",
-    )
+    known = ", ".join(folder.name for folder in model_folders(models_dir)) or "none found"
+    for place in (Path(name), *(root / name for root in _roots(models_dir) if "/" not in name)):
+        if os.path.isdir(place):
+            raise _no_model_in(place, known)
+    if os.path.isfile(name):
+        raise ModelError(
+            f"{name}: is a file; a model is a folder with a {MANIFEST_NAME}",
+            remedy=f"name the folder, or one of: {known}",
+        )
+    raise ModelError(f"no model called {name!r}", remedy=f"name a model folder or one of: {known}")
 
 
 def check_runtime(folder: Path, manifest: Manifest) -> None:
@@ -168,6 +178,28 @@ def _read_golden(folder: ModelFolder) -> FloatArray:
     return np.asarray(array, dtype=np.float32)
 
 
+def _is_model(folder: Path) -> bool:
+    # Unlike `Path.is_file`, this takes what may not be looked into, or is no path at all, as a no.
+    return os.path.isfile(folder / MANIFEST_NAME)
+
+
+def _no_model_in(place: Path, known: str) -> ModelError:
+    """Say that a folder is no model, and which ones were perhaps meant."""
+    what = f"{place}: is a folder, but holds no {MANIFEST_NAME}, so it is no model"
+    inner = [str(path.parent) for path in sorted(place.glob(f"*/{MANIFEST_NAME}"))]
+    if inner:
+        return ModelError(what, remedy=f"name one of the model folders in it: {', '.join(inner)}")
+    return ModelError(
+        what, remedy=f"name a folder that `edge-build train` wrote, or one of: {known}"
+    )
+
+
 def _roots(models_dir: Path | None) -> list[Path]:
-    shipped = [Path(str(place)) for place in [importlib.resources.files("edge_models")]]
-    return [models_dir, *shipped] if models_dir else shipped
+    shipped = Path(str(importlib.resources.files("edge_models")))
+    if models_dir is None:
+        return [shipped]
+    if not models_dir.is_dir():
+        raise ModelError(
+            f"--models-dir {models_dir}: is no folder", remedy="name a folder of model folders"
+        )
+    return [models_dir, shipped]

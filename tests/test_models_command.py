@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 
@@ -78,6 +77,10 @@ BREAKS = {
     "repeated key": (append_manifest(b"backend: onnx\n"), "the key 'backend' is given twice"),
     "not UTF-8": (append_manifest(b"# caf\xe9\n"), "is not UTF-8 text"),
     "hash mismatch": (other_model, "files.model.sha256"),
+    "another name": (
+        lambda f: change(f, {"name": "owls"}),
+        "name: is owls, but the folder is called tiny",
+    ),
     "missing file": (lambda f: (f / "labels.txt").unlink(), "files.labels: labels.txt is not"),
     "leaves": (lambda f: change(f, {"files.labels.path": "../l"}, seal=False), "files.labels.path"),
     "leaves by a link": (link_labels, "files.labels.path: 'labels.txt' leaves its folder"),
@@ -104,18 +107,18 @@ def test_a_broken_folder_is_refused_with_file_key_and_remedy(folder, spoil, prob
 
 def test_verify_of_all_goes_on_after_a_broken_one(folder):
     """Every model is told of, the good ones too, and the exit code is 2."""
-    shutil.copytree(folder, folder.parent / "another")
+    write_tiny_clip(folder.parent / "another")
     (folder / "labels.txt").unlink()
     done = edge("models", "verify", "--models-dir", folder.parent)
     assert done.returncode == 2
-    assert "tiny@1: ok" in done.stdout
+    assert "another@1: ok" in done.stdout
     assert "models are usable here" in done.stdout
     assert str(folder / "model.yaml") in done.stderr
 
 
-def test_list_tells_which_are_usable_and_the_remedy(folder):
-    """A line a model; those that are not usable with the reason and what to do."""
-    shutil.copytree(folder, folder.parent / "broken")
+def test_list_tells_which_are_complete_and_the_remedy(folder):
+    """A line a model; those that are not complete with the reason and what to do."""
+    write_tiny_clip(folder.parent / "broken")
     change(folder.parent / "broken", {"backend": "tensor"}, seal=False)
     done = edge("models", "list", "--models-dir", folder.parent)
     assert done.returncode == 0
@@ -126,14 +129,29 @@ def test_list_tells_which_are_usable_and_the_remedy(folder):
     assert "backend: Invalid enum value 'tensor'" in done.stdout
 
 
+def test_list_says_no_more_than_it_checked(folder):
+    """A complete model that computes something else is complete, and who proves it is named."""
+    stray_golden(folder)
+    done = edge("models", "list", "--models-dir", folder.parent)
+    heading, first = done.stdout.splitlines()[:2]
+    assert (heading.split()[-1], first.split()[0], first.split()[-1]) == ("COMPLETE", "tiny", "yes")
+    assert "usable" not in done.stdout
+    assert "`edge models verify`" in done.stdout
+    assert edge("models", "verify", "tiny", "--models-dir", folder.parent).returncode == 2
+
+
 def test_list_as_json_holds_the_same(folder):
     """For programs: every model with what it says of itself, problem and remedy."""
     done = edge("models", "list", "--json", "--models-dir", folder.parent)
     entries = {entry["name"]: entry for entry in json.loads(done.stdout)}
     assert {"tiny", "birdnet-v2.4", "yamnet"} <= set(entries)
-    assert tuple(entries["tiny"][k] for k in ("usable", "labels", "problem")) == (True, 5, "")
+    assert tuple(entries["tiny"][k] for k in ("complete", "labels", "problem")) == (True, 5, "")
     yamnet = entries["yamnet"]
-    assert tuple(yamnet[k] for k in ("usable", "labels", "sample_rate_hz")) == (False, None, 16000)
+    assert tuple(yamnet[k] for k in ("complete", "labels", "sample_rate_hz")) == (
+        False,
+        None,
+        16000,
+    )
     assert "EDGE_MODEL_FILES" in yamnet["remedy"]
 
 
@@ -150,12 +168,13 @@ def test_show_tells_every_file_and_where_it_is(folder):
     done = edge("models", "show", folder)
     assert done.returncode == 0
     assert str(folder / "model.tflite") in done.stdout
-    assert "usable     yes" in done.stdout
+    assert "complete   yes" in done.stdout
     (folder / "labels.txt").unlink()
     done = edge("models", "show", folder)
     assert done.returncode == 0
     assert str(folder / "model.tflite") in done.stdout
     assert "not usable" in done.stdout
+    assert "complete   no" in done.stdout
     assert "remedy" in done.stdout
 
 
@@ -165,6 +184,38 @@ def test_an_unknown_model_is_an_error_that_lists_the_known(folder):
     assert done.returncode == 2
     assert "edge: no model called 'tinny'" in done.stderr
     assert "tiny" in done.stderr.splitlines()[1]
+
+
+def test_a_folder_that_is_no_model_is_told_from_one_that_is_not_there(folder):
+    """The folder is named, with what it lacks, and the models in it where it holds some."""
+    (folder.parent / "empty").mkdir()
+    for name in (folder.parent / "empty", "empty"):
+        done = edge("models", "show", name, "--models-dir", folder.parent)
+        assert done.returncode == 2
+        what, remedy = done.stderr.splitlines()
+        assert f"{folder.parent / 'empty'}: is a folder, but holds no model.yaml" in what
+        assert "`edge-build train`" in remedy
+        assert "tiny" in remedy
+    done = edge("models", "verify", folder.parent)
+    assert (done.returncode, "holds no model.yaml" in done.stderr) == (2, True)
+    assert f"remedy: name one of the model folders in it: {folder}\n" in done.stderr
+
+
+def test_a_file_is_no_model(folder):
+    """Its folder is; so is a name that no file could have an unknown model."""
+    done = edge("models", "show", folder / "model.yaml")
+    assert done.returncode == 2
+    assert f"edge: {folder / 'model.yaml'}: is a file; a model is a folder" in done.stderr
+    done = edge("models", "show", "a" * 300)
+    assert (done.returncode, "edge: no model called 'aaa" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("action", [["list"], ["verify"], ["show", "stsg-demo"]])
+def test_a_place_without_models_is_not_passed_over(tmp_path, action):
+    """A mistyped --models-dir is an error, not the shipped models alone."""
+    done = edge("models", *action, "--models-dir", tmp_path / "modles")
+    assert done.returncode == 2
+    assert f"edge: --models-dir {tmp_path / 'modles'}: is no folder" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [[], ["models"], ["models", "shwo"], ["sing"]])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_build.commands import PATHS_REMARK
 from edge_build.folder import CARD_NAME, FILES, RECIPE_NAME
 from edge_build.head import split_by_recording
 from edge_build.learn import Learnt
@@ -16,14 +17,20 @@ from edge_build.scores import score_table
 SCORES_HEADING = "## Scores"
 
 
-def write_card(folder: Path, recipe: Recipe, learnt: Learnt) -> Path:
+def write_card(folder: Path, recipe: Recipe, learnt: Learnt, command: str) -> Path:
     """Write the card of a folder that `write_folder` made.
+
+    Args:
+        folder: The model folder.
+        recipe: Its recipe.
+        learnt: What it was made of.
+        command: What made it, as Markdown.
 
     Returns:
         The card's path.
     """
     sections = [
-        f"# {recipe.name} {recipe.version}",
+        f"# {folder.name} {recipe.version}",
         "A Spectrogram Token Skip-Gram (STSG) model, made by `edge-build train`: 5-second windows "
         f"of {recipe.sample_rate} Hz audio, {recipe.frames_per_window} tokens each, to "
         f"{len(learnt.labels)} probabilities that sum to 1.",
@@ -41,6 +48,7 @@ def write_card(folder: Path, recipe: Recipe, learnt: Learnt) -> Path:
         f"{learnt.codebook.tokens} tokens over {learnt.codebook.dims} PCA dimensions. "
         f"{learnt.unseen} of them never occurred in the data; their vectors are zeros.",
         "## Made again",
+        f"{command}\n\n{PATHS_REMARK}",
         _made_again(recipe),
         "## Recipe",
         f"```yaml\n{(folder / RECIPE_NAME).read_text('utf-8').rstrip()}\n```",

@@ -25,37 +25,53 @@ class Clip:
     """Clips with the same recording never stand on both sides of a split."""
 
 
-def find_labelled(folder: Path, *, recording: re.Pattern[str] | None = None) -> list[Clip]:
+def find_labelled(
+    folder: Path, *, recording: re.Pattern[str] | None = None
+) -> tuple[list[Clip], list[str]]:
     """Find the audio in the folders of `folder`, one folder a label, in order of their names.
 
     Args:
         folder: Holds `label/*.ogg|wav|flac|mp3`.
         recording: Has one group that names a clip's recording within its file name.
 
+    Returns:
+        good: The clips.
+        bad: Why each of the other files is left out, a line each.
+
     Raises:
-        InputError: No such folder, no audio in it, fewer than two labels, or a name that
-            `recording` does not match.
+        InputError: No such folder, no audio in it, fewer than two labels, or no name that
+            `recording` matches.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: is not a folder", remedy="name a folder of folders of audio")
-    clips = []
+    good, bad = [], []
+    labels = set()
     for place in sorted(path for path in folder.iterdir() if path.is_dir()):
         for path in _audio_below(place):
+            labels.add(place.name)
             name = path.relative_to(folder).as_posix()
-            group = _recording_of(path, name, recording)
-            clips.append(Clip(path, name, sha256_of(path), place.name, group))
-    labels = {clip.label for clip in clips}
-    if not clips:
+            group = name if recording is None else _recording_of(path, recording)
+            if group is None:
+                bad.append(f"{name}: its name has no recording")
+            else:
+                good.append(Clip(path, name, sha256_of(path), place.name, group))
+    if not labels:
         raise InputError(
             f"{folder}: holds no audio in folders of its own",
             remedy=f"lay it out as {folder}/LABEL/clip.wav (or flac, ogg, mp3)",
         )
     if len(labels) < 2:
         raise InputError(
-            f"{folder}: holds one class, {clips[0].label}; a model tells classes apart",
+            f"{folder}: holds one class, {labels.pop()}; a model tells classes apart",
             remedy="add a second folder of audio, for instance background/",
         )
-    return clips
+    if recording is not None and not good:
+        raise InputError(
+            f"{folder}: {recording.pattern!r} finds a recording in none of the {len(bad)} names, "
+            f"such as {bad[0].partition(':')[0]}",
+            remedy="mend `recording`, or rename the files",
+        )
+    return good, bad
 
 
 def find_unlabelled(folders: Sequence[Path]) -> list[Clip]:
@@ -77,6 +93,37 @@ def find_unlabelled(folders: Sequence[Path]) -> list[Clip]:
     return clips
 
 
+def choose_clips(
+    good: Sequence[Clip], left_out: Sequence[str]
+) -> tuple[list[Clip], list[Clip], list[str]]:
+    """Choose what can be learnt from among clips that were read.
+
+    Args:
+        good: Clips with labels and without.
+        left_out: Why each of the other files is not among them, a line each.
+
+    Returns:
+        The clips with labels, those without, and notes on what is left out.
+
+    Raises:
+        InputError: Fewer than two classes are left.
+    """
+    notes = [f"left out: {line}" for line in left_out]
+    if left_out:
+        files = len(good) + len(left_out)
+        notes.append(f"{len(left_out)} of {files} files left out in all")
+    labelled, single = without_single_clips([clip for clip in good if clip.label is not None])
+    notes += [f"class {label} is left out: it has one clip" for label in single]
+    if len({clip.label for clip in labelled}) < 2:
+        shown = [*notes[:_MOST_NOTES], *(["..."] if len(notes) > _MOST_NOTES else [])]
+        raise InputError(
+            "fewer than two classes have two or more usable clips each"
+            + "".join(f"\n  {note}" for note in shown),
+            remedy="add clips, or mend those that were left out",
+        )
+    return labelled, [clip for clip in good if clip.label is None], notes
+
+
 def without_single_clips(clips: Sequence[Clip]) -> tuple[list[Clip], list[str]]:
     """Leave out classes of one clip, which cannot be both learnt and validated; name them."""
     counts = Counter(clip.label for clip in clips)
@@ -90,13 +137,9 @@ def _audio_below(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _recording_of(path: Path, name: str, pattern: re.Pattern[str] | None) -> str:
-    if pattern is None:
-        return name
+def _recording_of(path: Path, pattern: re.Pattern[str]) -> str | None:
     match = pattern.search(path.name)
-    if match is None:
-        raise InputError(
-            f"{path}: its name has no recording: {pattern.pattern!r} does not match",
-            remedy="rename it, or mend `recording` in the recipe",
-        )
-    return match.group(1)
+    return match.group(1) if match else None
+
+
+_MOST_NOTES = 10

@@ -20,10 +20,10 @@ from edge.sources.file import AudioFile
 from edge.stsg.features import FeatureExtractor
 from edge_build.cache import Cache
 from edge_build.codebook import read_codebook
-from edge_build.dataset import Clip
+from edge_build.dataset import Clip, choose_clips
 from edge_build.export import write_onnx
 from edge_build.folder import FILES, write_folder
-from edge_build.frames import stream_samples
+from edge_build.frames import stream_samples, try_each
 from edge_build.head import Head, fit_head
 from edge_build.learn import Chain, Examples
 from edge_build.recipe import HeadRecipe, Recipe, read_recipe
@@ -59,7 +59,8 @@ class Result:
     system: str
     scores: Scores
     seconds_per_minute: float
-    """Time to score a minute of audio on one core, decoding included, in seconds."""
+    """Time to score a minute of audio on one core, decoding included, in seconds; longer than
+    `edge-batch` takes where the arithmetic is pinned."""
     megabytes: float
     """Size of the model's files, head included."""
 
@@ -114,18 +115,26 @@ def evaluate_recipe(path: Path, trial: Trial, cache: Cache) -> list[Result]:
     ]
 
 
-def evaluate_model(folder: Path, trial: Trial, *, seed: int) -> Result:
+def evaluate_model(
+    folder: Path, trial: Trial, *, seed: int, model_files: Sequence[Path] = ()
+) -> Result:
     """Train the paper's head on a model's frozen embeddings, without each fold.
 
     The embedding of a 5 s frame is what the model's own backend gives; it is the same whatever is
     trained on it, so each clip goes through the model once.
+
+    Args:
+        folder: The model folder.
+        trial: What to learn from and to test on.
+        seed: Of the heads.
+        model_files: Folders to look for `external` files in.
 
     Raises:
         ModelError: The model does not load, or shows no embedding.
     """
     from edge.load import load_model  # noqa: PLC0415 (the backends are heavy)
 
-    model = load_model(folder)
+    model = load_model(folder, external=model_files)
     if model.info.embedding_size is None:
         raise ModelError(
             f"{folder}: the model shows no embedding to train a head on",
@@ -159,11 +168,27 @@ def evaluate_model(folder: Path, trial: Trial, *, seed: int) -> Result:
     )
 
 
-def usable_trial(trial: Trial, recipes: Sequence[Recipe], cache: Cache) -> tuple[Trial, list[str]]:
-    """Leave out the clips that some recipe cannot use, so that all systems meet the same ones."""
+def usable_trial(
+    trial: Trial, recipes: Sequence[Recipe], cache: Cache, left_out: Sequence[str] = ()
+) -> tuple[Trial, list[str]]:
+    """Leave out the clips that cannot be used, so that all systems meet the same ones.
+
+    Args:
+        trial: All clips that were found.
+        recipes: Those that take part; each must be able to use a clip.
+        cache: Where frames are kept.
+        left_out: Why files were left out before this, a line each.
+
+    Returns:
+        The trial of the clips that are left, and notes on the others.
+
+    Raises:
+        InputError: Fewer than two classes are left.
+    """
     notes: list[str] = []
-    for recipe in recipes:
-        good, others, said = Chain(recipe, cache).prepare(trial.clips, trial.unlabelled)
+    for prepare in [Chain(recipe, cache).prepare for recipe in recipes] or [_readable]:
+        good, others, said = prepare(trial.clips, trial.unlabelled, left_out)
+        left_out = ()
         kept = {clip.name for clip in good}
         pairs = [
             pair for pair in zip(trial.clips, trial.folds, strict=True) if pair[0].name in kept
@@ -175,8 +200,21 @@ def usable_trial(trial: Trial, recipes: Sequence[Recipe], cache: Cache) -> tuple
             unlabelled=tuple(others),
             labels=tuple(sorted({clip.label for clip, _ in pairs if clip.label})),
         )
-        notes += [note for note in said if note not in notes]
+        notes += said
     return trial, notes
+
+
+def _readable(
+    clips: Sequence[Clip], unlabelled: Sequence[Clip], left_out: Sequence[str] = ()
+) -> tuple[list[Clip], list[Clip], list[str]]:
+    """Choose what can be read and framed, where no recipe takes part."""
+
+    def read(clip: Clip) -> None:
+        for _ in stream_samples(clip.path, sample_rate_hz=_ANY_RATE_HZ):
+            pass
+
+    good, bad = try_each([*clips, *unlabelled], read, task="reading")
+    return choose_clips(good, [*left_out, *bad])
 
 
 class _BagOfFrames:
@@ -278,3 +316,6 @@ def _folder_size(folder: Path) -> int:
     from edge.model.manifest import read_manifest  # noqa: PLC0415 (one caller)
 
     return sum(entry.size for entry in read_manifest(folder).files.values())
+
+
+_ANY_RATE_HZ = 32_000

@@ -12,7 +12,7 @@ import yaml
 from edge.contracts import FRAME_SECONDS, Model
 from edge.errors import InputError
 from edge.model.folder import read_folder, sha256_of
-from edge.model.manifest import MANIFEST_NAME
+from edge.model.manifest import MANIFEST_NAME, Name
 from edge_build.export import write_onnx
 from edge_build.learn import Learnt
 from edge_build.recipe import Recipe
@@ -32,8 +32,16 @@ def check_place(out: Path) -> None:
     """Make sure that a model folder may be written, before hours of work.
 
     Raises:
-        InputError: Something else is there.
+        InputError: Something else is there, or the folder's name is none for a model.
     """
+    name = out.resolve().name
+    try:
+        msgspec.convert(name, Name)
+    except msgspec.ValidationError:
+        raise InputError(
+            f"{out}: {name!r} is no name for a model, and a model is called after its folder",
+            remedy="use letters, digits, `.`, `_` and `-`, a letter or digit first",
+        ) from None
     if (
         out.exists()
         and not (out / MANIFEST_NAME).is_file()
@@ -61,7 +69,9 @@ def write_folder(out: Path, recipe: Recipe, recipe_path: Path, learnt: Learnt) -
     out = out.resolve()
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=f".{out.name}.part-", dir=out.parent))
+        scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.part-", dir=out.parent))
+        part = scratch / out.name
+        part.mkdir()
     except OSError as reason:
         raise InputError(
             f"{out}: cannot be written: {reason.strerror}", remedy="name another place for --out"
@@ -77,12 +87,12 @@ def write_folder(out: Path, recipe: Recipe, recipe_path: Path, learnt: Learnt) -
         load_model(part).close()
         _replace(out, part)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
     return out
 
 
 def manifest_of(folder: Path, recipe: Recipe, learnt: Learnt) -> dict[str, Any]:
-    """Describe the files of a folder as its `model.yaml`."""
+    """Describe the files of a folder, which gives the model its name, as its `model.yaml`."""
     files: dict[str, dict[str, Any]] = {}
     for key, name in FILES.items():
         path = folder / name
@@ -90,7 +100,7 @@ def manifest_of(folder: Path, recipe: Recipe, learnt: Learnt) -> dict[str, Any]:
     files["labels"]["format"] = "lines"
     return {
         "schema": 1,
-        "name": recipe.name,
+        "name": folder.name,
         "version": recipe.version,
         "backend": "stsg",
         "files": files,

@@ -1,7 +1,7 @@
 """From audio files to what the fits see: mel frames on disk, and tokens, both the runtime's own."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from tqdm import tqdm
 from edge.contracts import FloatArray
 from edge.dsp.framing import Framer
 from edge.dsp.resample import StreamResampler
+from edge.dsp.validity import MOST_MAGNITUDE, find_unusable
 from edge.errors import AudioError
 from edge.sources.file import AudioFile
 from edge.stsg.codebook import TokenArray
@@ -32,7 +33,7 @@ def stream_samples(path: Path, *, sample_rate_hz: int) -> Iterator[FloatArray]:
     completed with zeros, a shorter one left out.
 
     Raises:
-        AudioError: Not audio, samples that are not finite, or under a second of it.
+        AudioError: Not audio, samples that `find_unusable` finds, or under a second of it.
     """
     resampler: StreamResampler | None = None
     held: list[FloatArray] = []
@@ -41,8 +42,10 @@ def stream_samples(path: Path, *, sample_rate_hz: int) -> Iterator[FloatArray]:
         for block in file:
             if resampler is None:
                 resampler = StreamResampler(from_hz=block.sample_rate_hz, to_hz=sample_rate_hz)
-            if not np.isfinite(block.samples).all():
-                raise AudioError(f"{path}: holds samples that are NaN or infinite")
+            if find_unusable(block.samples) is not None:
+                raise AudioError(
+                    f"{path}: holds samples that are NaN, infinite or beyond ±{MOST_MAGNITUDE:g}"
+                )
             part = resampler.push(block.samples)
             samples += len(part)
             held.append(part)
@@ -57,6 +60,31 @@ def stream_samples(path: Path, *, sample_rate_hz: int) -> Iterator[FloatArray]:
         raise AudioError(f"{path}: {samples / sample_rate_hz:.2f} s are too short for a window")
     rest = np.concatenate(held)
     yield np.pad(rest[: len(rest) - count.skipped], (0, count.padding))
+
+
+def try_each(
+    clips: Sequence[Clip], use: Callable[[Clip], None], *, task: str
+) -> tuple[list[Clip], list[str]]:
+    """Use each clip; one whose audio is bad costs only itself.
+
+    Args:
+        clips: What to use.
+        use: Raises AudioError where a clip cannot be used.
+        task: What the progress bar says.
+
+    Returns:
+        good: The clips that were used.
+        bad: Why each of the others was not, a line each.
+    """
+    good, bad = [], []
+    for clip in tqdm(clips, desc=task, unit="file"):
+        try:
+            use(clip)
+            good.append(clip)
+        except AudioError as error:
+            # The lines go into model cards, which say nothing of the machine they were made on.
+            bad.append(f"{clip.name}: {error.what.removeprefix(f'{clip.path}: ')}")
+    return good, bad
 
 
 class FrameStore:
@@ -76,6 +104,7 @@ class FrameStore:
             recipe.sample_rate,
             msgspec.to_builtins(recipe.features),
             _GRID,
+            MOST_MAGNITUDE,
             library_versions()["soxr"],
         ]
         self._cache = cache
@@ -88,17 +117,14 @@ class FrameStore:
             good: The clips that have frames now.
             bad: Why each of the others was left out, a line each.
         """
-        good, bad = [], []
-        for clip in tqdm(clips, desc="mel frames", unit="file"):
-            try:
-                key = key_of("frames", clip.sha256, self._parameters)
-                self._paths[clip.sha256] = self._cache.get(
-                    "frames", key, ".npy", partial(self._write, clip)
-                )
-                good.append(clip)
-            except AudioError as error:
-                bad.append(error.what)
-        return good, bad
+
+        def compute(clip: Clip) -> None:
+            key = key_of("frames", clip.sha256, self._parameters)
+            self._paths[clip.sha256] = self._cache.get(
+                "frames", key, ".npy", partial(self._write, clip)
+            )
+
+        return try_each(clips, compute, task="mel frames")
 
     def frames(self, clip: Clip) -> FloatArray:
         """Return a clip's frames, float32 [shape=(n, mel_bands)], memory-mapped."""

@@ -8,14 +8,13 @@ import msgspec
 import numpy as np
 
 from edge.contracts import FloatArray
-from edge.errors import InputError
 from edge.stsg.codebook import Codebook, TokenArray
 from edge.stsg.features import FeatureExtractor
 from edge.stsg.tokenizer import Tokenizer
 from edge.stsg.vectors import TokenVectors
 from edge_build.cache import Cache, key_of
 from edge_build.codebook import fit_codebook, read_codebook, tokens_for
-from edge_build.dataset import Clip, without_single_clips
+from edge_build.dataset import Clip, choose_clips
 from edge_build.frames import FrameStore, TokenStore, hash_arrays
 from edge_build.head import Head, IntArray, fit_head
 from edge_build.pinned import library_versions, pinning
@@ -69,24 +68,20 @@ class Chain:
         self.frame_store = FrameStore(recipe, cache)
 
     def prepare(
-        self, clips: Sequence[Clip], unlabelled: Sequence[Clip]
+        self, clips: Sequence[Clip], unlabelled: Sequence[Clip], left_out: Sequence[str] = ()
     ) -> tuple[list[Clip], list[Clip], list[str]]:
         """Compute frames; return the usable clips of both kinds, and notes on the others.
+
+        Args:
+            clips: Those with labels.
+            unlabelled: Those without.
+            left_out: Why files were left out before this, a line each.
 
         Raises:
             InputError: Fewer than two classes are left.
         """
         good, bad = self.frame_store.add([*clips, *unlabelled])
-        notes = [f"left out: {line}" for line in bad]
-        labelled, single = without_single_clips([clip for clip in good if clip.label is not None])
-        notes += [f"class {label} is left out: it has one clip" for label in single]
-        if len({clip.label for clip in labelled}) < 2:
-            raise InputError(
-                "fewer than two classes have two or more usable clips each"
-                + "".join(f"\n  {note}" for note in notes[:_MOST_NOTES]),
-                remedy="add clips, or mend those that were left out",
-            )
-        return labelled, [clip for clip in good if clip.label is None], notes
+        return choose_clips(good, [*left_out, *bad])
 
     def learn(
         self, clips: Sequence[Clip], unlabelled: Sequence[Clip], notes: Sequence[str] = ()
@@ -216,6 +211,3 @@ class Chain:
         return key_of(
             *parts, self.recipe.seed, self.recipe.deterministic, pinning(), self._versions
         )
-
-
-_MOST_NOTES = 10

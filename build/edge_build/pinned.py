@@ -68,7 +68,7 @@ def rerun_pinned(arguments: Sequence[str], *, threads_only: bool = False) -> Non
 
     Args:
         arguments: The command's arguments, without the program's name.
-        threads_only: One thread alone, for honest timing; routines as the processor has them.
+        threads_only: One thread alone; routines as the processor has them.
     """
     if pinning():
         return

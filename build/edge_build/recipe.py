@@ -75,6 +75,7 @@ class Recipe(Record, frozen=True):
     """The whole of a recipe."""
 
     name: Name
+    """Of the recipe, in tables; a model is called after the folder it is written to."""
     version: str
     licence: LicenceSpec
     source: str
@@ -105,6 +106,11 @@ class Recipe(Record, frozen=True):
     def frames_per_window(self) -> int:
         """Frames, and so tokens, of one 5-second window."""
         return round(FRAME_SECONDS * self.sample_rate) // self.features.hop
+
+
+def is_recipe(name: str) -> bool:
+    """Say whether a name on the command line is a recipe's, and not a model's."""
+    return name.endswith((".yaml", ".yml"))
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -11,11 +11,12 @@ from tqdm import tqdm
 from edge.errors import InputError
 from edge_build.cache import Cache
 from edge_build.card import add_scores
+from edge_build.commands import PATHS_REMARK, evaluate_command, last_name
 from edge_build.dataset import Clip, find_labelled, find_unlabelled
 from edge_build.evaluate import Result, Trial, evaluate_model, evaluate_recipe, usable_trial
 from edge_build.folder import CARD_NAME
 from edge_build.folds import folds_of
-from edge_build.recipe import one_group, read_recipe
+from edge_build.recipe import is_recipe, one_group, read_recipe
 
 COLUMNS = (
     "system",
@@ -37,6 +38,7 @@ def run_evaluation(
     fold_pattern: str,
     recording: str | None,
     models_dir: Path | None,
+    model_files: Sequence[Path] = (),
     out: Path | None,
     card: Path | None,
     cache: Cache,
@@ -51,6 +53,7 @@ def run_evaluation(
         fold_pattern: Finds the fold in a file's name.
         recording: Finds the recording there; by default as the first recipe says.
         models_dir: Folder of model folders that is looked through before the shipped ones.
+        model_files: Folders with files of `external` models.
         out: CSV file to write.
         card: Model folder whose card gets the table.
         cache: Where results are kept.
@@ -60,43 +63,56 @@ def run_evaluation(
     """
     from edge.load import find_model  # noqa: PLC0415 (the backends are slow to load)
 
-    paths = [Path(name) if _is_recipe(name) else None for name in systems]
-    recipes = [read_recipe(path) for path in paths if path is not None]
-    folders = [
-        None if _is_recipe(name) else find_model(name, models_dir=models_dir) for name in systems
+    places = [
+        Path(name) if is_recipe(name) else find_model(name, models_dir=models_dir)
+        for name in systems
     ]
+    recipes = [read_recipe(path) for path in places if is_recipe(path.name)]
     if card is not None and not (card / CARD_NAME).is_file():
         raise InputError(f"{card}: holds no {CARD_NAME}", remedy="name a folder that train made")
     said = recording or next((r.recording for r in recipes if r.recording), None)
-    clips = find_labelled(data, recording=one_group(said, where="--recording") if said else None)
+    clips, left_out = find_labelled(
+        data, recording=one_group(said, where="--recording") if said else None
+    )
     others = find_unlabelled(unlabelled)
     _refuse_twice(clips, others)
     seed = recipes[0].seed if recipes else 1
     fold_of = folds_of(clips, folds, one_group(fold_pattern, where="--fold-pattern"), seed=seed)
     labels = tuple(sorted({clip.label for clip in clips if clip.label}))
     trial, notes = usable_trial(
-        Trial(tuple(clips), tuple(fold_of), tuple(others), labels), recipes, cache
+        Trial(tuple(clips), tuple(fold_of), tuple(others), labels), recipes, cache, left_out
     )
     results: list[Result] = []
-    for path, folder in zip(paths, folders, strict=True):
-        if path is not None:
-            results += evaluate_recipe(path, trial, cache)
-        elif folder is not None:
-            results.append(evaluate_model(folder, trial, seed=seed))
+    for place in places:
+        if is_recipe(place.name):
+            results += evaluate_recipe(place, trial, cache)
+        else:
+            results.append(evaluate_model(place, trial, seed=seed, model_files=model_files))
     text = markdown_table(results)
     for note in notes:
         tqdm.write(f"edge-build: note: {note}", file=sys.stderr)
     if out is not None:
         out.write_text(csv_table(results), "utf-8")
     if card is not None:
-        count = len(set(trial.folds))
+        command = evaluate_command(
+            places,
+            data=data,
+            unlabelled=unlabelled,
+            folds=folds,
+            fold_pattern=fold_pattern,
+            recording=recording,
+            models_dir=models_dir,
+            model_files=model_files,
+            card=card,
+        )
         add_scores(
             card / CARD_NAME,
-            f"{data.resolve().name}, {count} folds",
-            f"{len(trial.clips)} clips, folds by `--folds {folds}`; measured by `edge-build "
-            "evaluate`. Codebook, vectors and head were learnt again without each fold that they "
-            "were tested on; the figures are of all clips together, one answer each.\n\n"
-            + markdown_table(results, timed=False),
+            f"{last_name(data)}, {len(set(trial.folds))} folds",
+            f"{len(trial.clips)} clips. Codebook, vectors and head were learnt again without each "
+            "fold that they were tested on; the figures are of all clips together, one answer "
+            f"each.\n\n{markdown_table(results, timed=False)}\n"
+            + "".join(f"- {note}\n" for note in notes)
+            + f"\n{command}\n\n{PATHS_REMARK}",
         )
     return text
 
@@ -131,10 +147,6 @@ def _cells(result: Result) -> list[str]:
         f"{result.seconds_per_minute:.3f}",
         f"{result.megabytes:.3f}",
     ]
-
-
-def _is_recipe(name: str) -> bool:
-    return name.endswith((".yaml", ".yml"))
 
 
 def _refuse_twice(clips: Sequence[Clip], unlabelled: Sequence[Clip]) -> None:

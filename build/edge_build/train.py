@@ -5,6 +5,7 @@ from pathlib import Path
 
 from edge_build.cache import Cache
 from edge_build.card import add_scores, write_card
+from edge_build.commands import train_command
 from edge_build.dataset import find_labelled, find_unlabelled
 from edge_build.folder import check_place, write_folder
 from edge_build.learn import Chain, Learnt
@@ -37,12 +38,12 @@ def train(
     folder = data if data is not None else render_clips(recipe, cache)
     recording = one_group(recipe.recording, where="recording") if recipe.recording else None
     chain = Chain(recipe, cache)
-    clips, others, notes = chain.prepare(
-        find_labelled(folder, recording=recording), find_unlabelled(unlabelled)
-    )
+    found, left_out = find_labelled(folder, recording=recording)
+    clips, others, notes = chain.prepare(found, find_unlabelled(unlabelled), left_out)
     learnt = chain.learn(clips, others, notes)
     model_folder = write_folder(out, recipe, recipe_path, learnt)
-    card = write_card(model_folder, recipe, learnt)
+    command = train_command(data=data, unlabelled=unlabelled, out=model_folder)
+    card = write_card(model_folder, recipe, learnt, command)
     if data is None:
         add_scores(card, "Freshly rendered recordings", score_renderings(model_folder, recipe))
     return learnt

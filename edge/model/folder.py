@@ -52,6 +52,15 @@ def read_folder(folder: Path, *, external: Sequence[Path] = ()) -> ModelFolder:
         ModelError: Naming the file, the key and the remedy.
     """
     manifest = read_manifest(folder)
+    # A link to a folder is another way to it, not another name for the model.
+    if (called := folder.resolve().name) != manifest.name:
+        raise _error(
+            folder,
+            "name",
+            f"is {manifest.name}, but the folder is called {called}: scores are stamped with the "
+            "one and found by the other",
+            remedy=f"rename the folder to {manifest.name}, or write name: {called}",
+        )
     files = {key: find_file(folder, manifest, key, external=external) for key in manifest.files}
     entry = manifest.files["labels"]
     if entry.format is None:

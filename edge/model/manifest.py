@@ -127,6 +127,7 @@ class Manifest(Record, frozen=True):
 
     schema: Literal[1]
     name: Name
+    """That of the folder; `name@version` is stamped on every prediction."""
     version: str
     backend: Literal["stsg", "tflite", "onnx"]
     files: Mapping[str, FileEntry]

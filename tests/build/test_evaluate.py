@@ -5,7 +5,16 @@ import shutil
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score, roc_auc_score
-from tiny_training import RECIPE, run_edge_build, write_clips, write_recipe
+from tiny_clip import change, write_tiny_clip
+from tiny_training import (
+    RECIPE,
+    contents,
+    run_edge_build,
+    shown_commands,
+    write_clips,
+    write_loud,
+    write_recipe,
+)
 
 from edge.errors import InputError
 from edge_build.dataset import find_labelled
@@ -43,14 +52,14 @@ def _digit_clips(tmp_path):
 
 def test_fold_is_the_first_digit(tmp_path):
     """By default the fold is the digit that a name begins with."""
-    clips = find_labelled(_digit_clips(tmp_path))
+    clips, _ = find_labelled(_digit_clips(tmp_path))
     folds = folds_of(clips, FIRST_DIGIT, PATTERN, seed=1)
     assert [clip.path.name[0] for clip in clips] == folds
 
 
 def test_table_names_folds(tmp_path):
     """A column of a table names the folds; a clip it lacks is an error."""
-    clips = find_labelled(write_clips(tmp_path / "d", clips=2))
+    clips, _ = find_labelled(write_clips(tmp_path / "d", clips=2))
     table = tmp_path / "folds.csv"
     rows = [f"{clip.path.name},{'ab'[i % 2]}\n" for i, clip in enumerate(clips)]
     table.write_text("file,part\n" + "".join(rows))
@@ -63,7 +72,7 @@ def test_table_names_folds(tmp_path):
 def test_dealt_folds_keep_recordings_whole(tmp_path):
     """Dealt folds split no recording and give each fold a share of each class."""
     folder = write_clips(tmp_path / "d", clips=8)
-    clips = find_labelled(folder, recording=re.compile(r"^r(\d[0-9])"))
+    clips, _ = find_labelled(folder, recording=re.compile(r"^r(\d[0-9])"))
     folds = folds_of(clips, "4", PATTERN, seed=1)
     counts = [
         sum(f == fold and clip.label == label for f, clip in zip(folds, clips, strict=True))
@@ -83,7 +92,7 @@ def test_leakage_is_refused(tmp_path, same_file):
     else:
         content = (folder / "tone-0" / "2-r1-A.wav").read_bytes()
         (folder / "tone-0" / "2-r0-B.wav").write_bytes(content[:-2] + b"\x01\x00")
-    clips = find_labelled(folder, recording=re.compile(r"^\d-(r\d+)-"))
+    clips, _ = find_labelled(folder, recording=re.compile(r"^\d-(r\d+)-"))
     with pytest.raises(InputError, match="same file in folds" if same_file else "leaks"):
         folds_of(clips, FIRST_DIGIT, PATTERN, seed=1)
 
@@ -109,6 +118,95 @@ def test_one_table_from_one_command(tmp_path):
     card = (model / "MODEL_CARD.md").read_text("utf-8")
     assert [card.count(f"| {system} |") for system in expected] == [1, 1, 1]
     assert card.count("### d, 3 folds") == 1
+
+
+def test_the_card_s_command_gives_its_table(tmp_path):
+    """Run elsewhere, asked for other threads and BLAS, it learns the same and prints the same.
+
+    What bears on the figures is in the command; the rest and the machine's paths are not.
+    """
+    data = _digit_clips(tmp_path)
+    more = write_clips(tmp_path / "card 1", clips=1, seconds=6.0)
+    recipe = write_recipe(tmp_path, RECIPE.replace(r"^(r\d+)", r"^\d-(r\d+)-"))
+    names = [path.name for path in sorted(data.rglob("*.wav"))]
+    rows = "".join(f"{name},{'ab'[i % 2]}\n" for i, name in enumerate(names))
+    (tmp_path / "parts.csv").write_text(f"file,part\n{rows}")
+    model = tmp_path / "models" / "tiny"
+    common = ["--unlabelled", more / "tone-0", more / "tone-1" / "r10.wav"]
+    made = run_edge_build(
+        *("train", recipe, "--data", data, *common, "--out", model), cache=tmp_path / "cache"
+    )
+    assert made.returncode == 0, made.stderr
+    done = run_edge_build(
+        *("evaluate", recipe, model, "--data", data, *common, "--folds"),
+        *(f"{tmp_path / 'parts.csv'}:part", "--recording", r"^\d-(r\d+)-A"),
+        *("--out", tmp_path / "table.csv", "--card", model),
+        cache=tmp_path / "cache",
+    )
+    assert done.returncode == 0, done.stderr
+    card = model / "MODEL_CARD.md"
+    assert str(tmp_path) not in card.read_text("utf-8")
+    _, command = sorted(shown_commands(card), reverse=True)
+    expected = "evaluate recipe.yaml tiny --data d --unlabelled tone-0 r10.wav --folds"
+    assert [*expected.split(), "parts.csv:part", "--recording", r"^\d-(r\d+)-A"] == command
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    places = (data, more / "tone-0", more / "tone-1" / "r10.wav", tmp_path / "parts.csv")
+    for place in (*places, model, model / "recipe.yaml"):
+        (elsewhere / place.name).symlink_to(place)
+    other = {"OMP_NUM_THREADS": "2", "OPENBLAS_CORETYPE": "Zen"}
+    again = run_edge_build(*command, cwd=elsewhere, cache=tmp_path / "other-cache", **other)
+    assert again.returncode == 0, again.stderr
+    assert _figures(done.stdout) == _figures(again.stdout)
+    for link in ("codebook", "vectors", "head"):
+        fitted = contents(tmp_path / "other-cache" / link)
+        assert fitted.items() <= contents(tmp_path / "cache" / link).items()
+
+
+def _figures(table):
+    """The cells of a Markdown table but for the times."""
+    return [line.split(" | ")[:5] for line in table.splitlines()]
+
+
+def test_files_that_cannot_be_used_are_left_out_for_all(tmp_path):
+    """With recipes and without, bad files are named and counted, and cost only themselves."""
+    data = _digit_clips(tmp_path)
+    write_loud(data / "tone-0" / "1-r90-A.wav", 1e30)
+    (data / "tone-1" / "2-r91-A.wav").write_text("not audio")
+    write_loud(data / "tone-2" / "notes.wav", 0.1)
+    recipe = write_recipe(tmp_path, RECIPE.replace(r"^(r\d+)", r"^\d-(r\d+)-"))
+    model = tmp_path / "models" / "small"
+    write_tiny_clip(model)
+    for systems in ([recipe], [model, "--recording", r"^\d-(r\d+)-"]):
+        done = run_edge_build("evaluate", *systems, "--data", data, cache=tmp_path / "cache")
+        assert done.returncode == 0, done.stderr
+        notes = [line for line in done.stderr.splitlines() if line.startswith("edge-build: note: ")]
+        expected = ["tone-2/notes.wav", "tone-0/1-r90-A.wav", "tone-1/2-r91-A.wav"]
+        assert expected == [line.split(": ")[3] for line in notes[:3]]
+        assert notes[3:] == ["edge-build: note: 3 of 21 files left out in all"]
+
+
+def test_files_of_external_models_are_found(tmp_path):
+    """`--model-files` and the environment lead to them; without, the remedy is the model's."""
+    data = _digit_clips(tmp_path)
+    models, files = tmp_path / "models", tmp_path / "files"
+    write_tiny_clip(models / "small")
+    (files / "theirs").mkdir(parents=True)
+    (models / "small" / "model.tflite").rename(files / "theirs" / "model.tflite")
+    said = {"files.model.external": "theirs", "remedy": "put them there"}
+    change(models / "small", said, seal=False)
+    command = ["evaluate", "small", "--models-dir", models, "--data", data]
+    cache = tmp_path / "cache"
+    refused = run_edge_build(*command, cache=cache)
+    assert refused.returncode == 2
+    assert "among the external files of theirs\n  remedy: put them there" in refused.stderr
+    option = run_edge_build(*command, "--model-files", files, cache=cache)
+    variable = run_edge_build(*command, cache=cache, EDGE_MODEL_FILES=str(files))
+    assert (option.returncode, variable.returncode) == (0, 0), option.stderr
+    assert _figures(option.stdout) == _figures(variable.stdout)
+    verify = ["verify", "small", "--models-dir", models]
+    assert run_edge_build(*verify, cache=cache).returncode == 2
+    assert run_edge_build(*verify, "--model-files", files, cache=cache).returncode == 0
 
 
 def test_unlabelled_audio_does_not_leak(tmp_path):

@@ -11,7 +11,9 @@ from tiny_training import (
     contents,
     environment,
     run_edge_build,
+    shown_commands,
     write_clips,
+    write_loud,
     write_recipe,
 )
 
@@ -104,12 +106,86 @@ def test_same_bits_again(tmp_path):
     data, recipe = write_clips(tmp_path / "d"), write_recipe(tmp_path)
     for name, more in (("one", {}), ("two", {"OMP_NUM_THREADS": "2", "OPENBLAS_CORETYPE": "Zen"})):
         done = run_edge_build(
-            *("train", recipe, "--data", data, "--out", tmp_path / name),
+            *("train", recipe, "--data", data, "--out", tmp_path / name / "tiny"),
             cache=tmp_path / f"cache-{name}",
             **more,
         )
         assert done.returncode == 0, done.stderr
-    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+    assert contents(tmp_path / "one" / "tiny") == contents(tmp_path / "two" / "tiny")
+
+
+def test_files_that_cannot_be_used_are_left_out_and_named(tmp_path):
+    """Absurd samples, names without a recording: each is named, all are counted, the rest teaches.
+
+    What is loud, but sound, is used.
+    """
+    data = write_clips(tmp_path / "d")
+    write_loud(data / "tone-0" / "r90.wav", 9e9)
+    write_loud(data / "tone-0" / "r91.wav", 1e30)
+    write_loud(data / "tone-1" / "r92.wav", float("inf"))
+    write_loud(data / "tone-2" / "notes.wav", 0.1)
+    recipe = write_recipe(tmp_path)
+    out = tmp_path / "tiny"
+    done = run_edge_build("train", recipe, "--data", data, "--out", out, cache=tmp_path / "cache")
+    assert done.returncode == 0, done.stderr
+    expected = [
+        "left out: tone-2/notes.wav: its name has no recording",
+        "left out: tone-0/r91.wav: holds samples that are NaN, infinite or beyond ±1e+10",
+        "left out: tone-1/r92.wav: holds samples that are NaN, infinite or beyond ±1e+10",
+        "3 of 19 files left out in all",
+    ]
+    notes = [line for line in done.stderr.splitlines() if line.startswith("edge-build: note: ")]
+    assert [f"edge-build: note: {line}" for line in expected] == notes
+    card = (out / "MODEL_CARD.md").read_text("utf-8")
+    assert all(f"- {line}\n" in card for line in expected)
+    assert "16 labelled clips" in card
+    assert str(tmp_path) not in card
+
+
+def test_too_little_left_is_refused(tmp_path):
+    """Where fewer than two classes remain, the error says which files were left out, and why."""
+    data = write_clips(tmp_path / "d", labels=2)
+    for path in (data / "tone-1").iterdir():
+        path.rename(path.with_name(f"clip-{path.name}"))
+    out = tmp_path / "tiny"
+    done = run_edge_build(
+        *("train", write_recipe(tmp_path), "--data", data, "--out", out), cache=tmp_path / "cache"
+    )
+    assert done.returncode == 2
+    assert "edge-build: fewer than two classes" in done.stderr
+    assert "\n  left out: tone-1/clip-r10.wav: its name has no recording\n" in done.stderr
+    assert "\n  5 of 10 files left out in all\n  remedy: " in done.stderr
+    assert not out.exists()
+
+
+def test_the_card_s_command_makes_the_same_model(made, tmp_path):
+    """Run where the data lies, the command in the card gives the same folder, card included."""
+    place, _ = made
+    (tmp_path / "data").symlink_to(place / "data")
+    (tmp_path / "recipe.yaml").symlink_to(place / "tiny" / "recipe.yaml")
+    (command,) = shown_commands(place / "tiny" / "MODEL_CARD.md")
+    assert command == ["train", "recipe.yaml", "--data", "data", "--out", "tiny"]
+    done = run_edge_build(*command, cwd=tmp_path, cache=tmp_path / "cache")
+    assert done.returncode == 0, done.stderr
+    again = run_edge_build(
+        *("train", place / "tiny.yaml", "--data", place / "data", "--out", tmp_path / "2" / "tiny"),
+        cache=tmp_path / "other-cache",
+    )
+    assert again.returncode == 0, again.stderr
+    assert contents(tmp_path / "2" / "tiny") == contents(tmp_path / "tiny")
+
+
+def test_a_model_is_called_after_its_folder(made, tmp_path):
+    """Whatever the recipe is called, scores are stamped with the name the model is found by."""
+    place, _ = made
+    arguments = ["train", place / "tiny.yaml", "--data", place / "data", "--out"]
+    done = run_edge_build(*arguments, tmp_path / "mine", cache=place / "cache")
+    assert done.returncode == 0, done.stderr
+    assert load_model(tmp_path / "mine").info.id == "mine@1"
+    assert (tmp_path / "mine" / "MODEL_CARD.md").read_text("utf-8").startswith("# mine 1\n")
+    done = run_edge_build(*arguments, tmp_path / "my birds", cache=place / "cache")
+    assert done.returncode == 2
+    assert "'my birds' is no name for a model" in done.stderr
 
 
 def test_resumes_after_kill(tmp_path):
@@ -118,7 +194,13 @@ def test_resumes_after_kill(tmp_path):
     arguments = ["train", recipe, "--data", data, "--out"]
     frames = tmp_path / "cache" / "frames"
     killed = subprocess.Popen(
-        [sys.executable, "-m", "edge_build", *map(str, arguments), str(tmp_path / "resumed")],
+        [
+            sys.executable,
+            "-m",
+            "edge_build",
+            *map(str, arguments),
+            str(tmp_path / "resumed" / "tiny"),
+        ],
         env=environment(tmp_path / "cache"),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -128,15 +210,17 @@ def test_resumes_after_kill(tmp_path):
         time.sleep(0.002)
     os.kill(killed.pid, signal.SIGKILL)
     assert killed.wait() == -signal.SIGKILL
-    assert not (tmp_path / "resumed").exists()
+    assert not (tmp_path / "resumed" / "tiny").exists()
     before = {path: path.stat().st_mtime_ns for path in frames.glob("[!.]*.npy")}
     assert 5 <= len(before) < 75
-    resumed = run_edge_build(*arguments, tmp_path / "resumed", cache=tmp_path / "cache")
+    resumed = run_edge_build(*arguments, tmp_path / "resumed" / "tiny", cache=tmp_path / "cache")
     assert resumed.returncode == 0, resumed.stderr
     assert before == {path: path.stat().st_mtime_ns for path in before}
-    straight = run_edge_build(*arguments, tmp_path / "straight", cache=tmp_path / "other-cache")
+    straight = run_edge_build(
+        *arguments, tmp_path / "straight" / "tiny", cache=tmp_path / "other-cache"
+    )
     assert straight.returncode == 0, straight.stderr
-    assert contents(tmp_path / "straight") == contents(tmp_path / "resumed")
+    assert contents(tmp_path / "straight" / "tiny") == contents(tmp_path / "resumed" / "tiny")
 
 
 def test_errors_have_no_traceback(tmp_path):
@@ -156,7 +240,7 @@ def test_verify(made, tmp_path):
     place, _ = made
     cache = tmp_path / "cache"
     assert run_edge_build("verify", place / "tiny", cache=cache).returncode == 0
-    copy = tmp_path / "copy"
+    copy = tmp_path / "tiny"
     copy.mkdir()
     for name, content in contents(place / "tiny").items():
         (copy / name).write_bytes(content)

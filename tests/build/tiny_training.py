@@ -1,6 +1,7 @@
 """A few seconds of training: a small recipe over a folder of tones."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,21 @@ def write_clips(folder: Path, *, clips: int = 5, labels: int = 3, seconds: float
     return folder
 
 
+def write_loud(path: Path, loudest: float) -> Path:
+    """Write 5 s of a tone whose largest sample is `loudest`, as 32-bit floats."""
+    tone = np.sin(2 * np.pi * 440.0 * np.arange(80_000) / 16_000)
+    samples = np.clip(tone * 2.0 * min(loudest, 1e38), -loudest, loudest).astype(np.float32)
+    samples[40_000] = loudest
+    soundfile.write(path, samples, 16_000, "FLOAT")
+    return path
+
+
+def shown_commands(card: Path) -> list[list[str]]:
+    """Return the arguments of each `edge-build` command that a model card gives."""
+    blocks = card.read_text("utf-8").replace("\\\n", "").split("```\n")
+    return [shlex.split(text)[1:] for text in blocks if text.startswith("edge-build ")]
+
+
 def environment(cache: Path, **more: str) -> dict[str, str]:
     """Return an environment in which a subprocess finds both packages and its own cache."""
     paths = [str(REPOSITORY), str(REPOSITORY / "build"), *filter(None, sys.path)]
@@ -58,12 +74,13 @@ def environment(cache: Path, **more: str) -> dict[str, str]:
 
 
 def run_edge_build(
-    *arguments: object, cache: Path, **more: str
+    *arguments: object, cache: Path, cwd: Path | None = None, **more: str
 ) -> "subprocess.CompletedProcess[str]":
     """Run `edge-build` to its end in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "edge_build", *map(str, arguments)],
         env=environment(cache, **more),
+        cwd=cwd,
         capture_output=True,
         text=True,
         check=False,

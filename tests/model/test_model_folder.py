@@ -76,6 +76,17 @@ def test_a_folder_that_is_itself_a_link_is_fine(folder):
     assert len(read_folder(folder.parent / "link").labels) == 5
 
 
+def test_a_name_that_is_not_the_folder_s_is_refused(folder):
+    """The remedy holds both names: scores are stamped with the one the model is found by."""
+    copy = folder.parent / "copy"
+    shutil.copytree(folder, copy)
+    with pytest.raises(ModelError, match="name: is tiny, but the folder is called copy") as caught:
+        read_folder(copy)
+    assert caught.value.remedy == "rename the folder to tiny, or write name: copy"
+    change(copy, {"name": "copy"})
+    assert read_folder(copy).manifest.name == "copy"
+
+
 def test_a_file_inside_a_package_is_found(folder, monkeypatch):
     """`package` names an installed package; it is looked into, not imported."""
     package = folder.parent / "site" / "tinyfiles"

@@ -1,0 +1,87 @@
+"""The command that made a result, as a model card gives it: for another machine to run again."""
+
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_build.folder import RECIPE_NAME
+from edge_build.folds import DEFAULT_PATTERN
+
+PATHS_REMARK = f"Paths are cut to their last name; `{RECIPE_NAME}` lies beside this card."
+
+
+def train_command(*, data: Path | None, unlabelled: Sequence[Path], out: Path) -> str:
+    """Write the `edge-build train` that made a model folder.
+
+    Args:
+        data: Folder of labelled folders; None where the clips were rendered.
+        unlabelled: Audio without labels.
+        out: The model folder.
+    """
+    source = ["--synth"] if data is None else ["--data", last_name(data)]
+    return _lines(
+        ["train", RECIPE_NAME],
+        source,
+        _several("--unlabelled", unlabelled),
+        ["--out", last_name(out)],
+    )
+
+
+def evaluate_command(
+    systems: Sequence[Path],
+    *,
+    data: Path,
+    unlabelled: Sequence[Path],
+    folds: str,
+    fold_pattern: str,
+    recording: str | None,
+    models_dir: Path | None,
+    model_files: Sequence[Path],
+    card: Path,
+) -> str:
+    """Write the `edge-build evaluate` that made a table, without what does not bear on its figures.
+
+    Args:
+        systems: Recipes, and the folders of models.
+        data: Folder of labelled folders.
+        unlabelled: Audio for what recipes learn without labels.
+        folds: A rule of `folds_of`.
+        fold_pattern: Finds the fold in a file's name.
+        recording: Finds the recording there, where it was given.
+        models_dir: Folder of model folders, where it was given.
+        model_files: Folders of files of `external` models.
+        card: The model folder that the card is in; its own recipe is called as it is there.
+    """
+    own = (card / RECIPE_NAME).read_bytes() if (card / RECIPE_NAME).is_file() else None
+    names = [
+        RECIPE_NAME if path.is_file() and path.read_bytes() == own else last_name(path)
+        for path in systems
+    ]
+    table, colon, column = folds.rpartition(":")
+    rule = f"{last_name(Path(table))}:{column}" if colon else folds
+    return _lines(
+        ["evaluate", *names],
+        ["--data", last_name(data)],
+        _several("--unlabelled", unlabelled),
+        ["--folds", rule],
+        ["--fold-pattern", fold_pattern] if fold_pattern != DEFAULT_PATTERN else [],
+        ["--recording", recording] if recording is not None else [],
+        ["--models-dir", last_name(models_dir)] if models_dir is not None else [],
+        *(["--model-files", last_name(path)] for path in model_files),
+    )
+
+
+def last_name(path: Path) -> str:
+    """Return a path's last name, also of `.` and `..`; links keep the name they were called by."""
+    return Path(os.path.abspath(path)).name or str(path)
+
+
+def _several(option: str, paths: Sequence[Path]) -> list[str]:
+    return [option, *map(last_name, paths)] if paths else []
+
+
+def _lines(*parts: Sequence[str]) -> str:
+    """Join the parts of an `edge-build` command, each on a line, as a Markdown block."""
+    lines = " \\\n    ".join(shlex.join(part) for part in parts if part)
+    return f"```\nedge-build {lines}\n```"
