@@ -1,0 +1,125 @@
+"""Who takes from a watched folder in tests, clocks that are set, and recordings in pieces."""
+
+import os
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from edge.sources.directory import Directory, DirectorySpec, FoundFile
+from edge.sources.file import SUFFIXES
+
+SETTLE_S = 10.0
+PATIENCE_S = 20.0
+"""How long a test waits for what must come; never how long something takes."""
+
+
+class SetClock:
+    """A clock that stands still until it is set; begins at the present."""
+
+    def __init__(self) -> None:
+        self._start = datetime.now(UTC)
+        self.passed_s = 0.0
+
+    def now(self) -> datetime:
+        return self._start + timedelta(seconds=self.passed_s)
+
+    def monotonic_s(self) -> float:
+        return self.passed_s
+
+
+class Taker:
+    """Takes from a directory as a daemon does: sleeps until woken or until it is time to look."""
+
+    def __init__(self, folder: Path, *, clock=None, known=None, finish=True, **spec) -> None:
+        self.known: set[tuple[str, int, int]] = known if known is not None else set()
+        self.woken = threading.Event()
+        self.wakes = 0
+        self.when_woken: Callable[[], object] = lambda: None
+        self.got: list[FoundFile] = []
+        self._finish = finish
+        settings = {"settle_seconds": SETTLE_S, "sweep_seconds": 600.0} | spec
+        self.directory = Directory(
+            DirectorySpec(path=str(folder), **settings),
+            suffixes=SUFFIXES,
+            is_known=lambda path, size, mtime_ns: (path, size, mtime_ns) in self.known,
+            wake=self._wake,
+            clock=clock,
+        )
+
+    def _wake(self) -> None:
+        self.wakes += 1
+        self.when_woken()
+        self.woken.set()
+
+    @property
+    def names(self) -> list[str]:
+        """Names of what was taken so far, in order."""
+        return [file.path.name for file in self.got]
+
+    @property
+    def waiting(self) -> list[str]:
+        return [file.path.name for file in self.directory.waiting]
+
+    def turn(self) -> bool:
+        """Take once; return whether there was something."""
+        file = self.directory.take()
+        if file is None:
+            return False
+        self.got.append(file)
+        if self._finish:
+            self.known.add((str(file.path), file.size, file.mtime_ns))
+            self.directory.done(file)
+        return True
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Take until something is so."""
+        end_s = time.monotonic() + PATIENCE_S
+        while True:
+            if self.turn():
+                continue
+            if condition():
+                return
+            left_s = end_s - time.monotonic()
+            assert left_s > 0, (self.names, self.directory.waiting, self.directory.trouble)
+            self.woken.wait(min(self.directory.next_look_s, left_s))
+            self.woken.clear()
+
+    def until_taken(self, *names: str) -> None:
+        """Take until exactly these files were taken, in any order."""
+        self.until(lambda: len(self.got) >= len(names))
+        assert sorted(names) == sorted(self.names)
+
+    def sweep(self) -> None:
+        """Look through the whole folder once, at the clock's present."""
+        self.until(lambda: self.directory.next_look_s > 0)
+
+
+@contextmanager
+def watch(folder: Path, **options) -> Iterator[Taker]:
+    """A directory over its life; the first sweep is over when the body begins."""
+    taker = Taker(folder, **options)
+    with taker.directory:
+        taker.sweep()
+        yield taker
+
+
+def wav(seconds: float = 1.0, *, promised: int | None = None, fill: int = 1) -> bytes:
+    """A WAV of 8 kHz; `promised` is what its header claims of audio, in bytes."""
+    audio = bytes([fill, 1]) * round(8_000 * seconds)
+    claimed = len(audio) if promised is None else promised
+    riff = min(36 + claimed, 0xFFFF_FFFF)
+    return (
+        struct.pack("<4sI8sIHHIIHH", b"RIFF", riff, b"WAVEfmt ", 16, 1, 1, 8_000, 16_000, 2, 16)
+        + struct.pack("<4sI", b"data", claimed)
+        + audio
+    )
+
+
+def set_age(path: Path, age_s: float) -> None:
+    """Make a file look as if it was last written to so long ago."""
+    at = time.time() - age_s
+    os.utime(path, (at, at))
