@@ -2,7 +2,8 @@
 
 Read this file and you know the house: a `Source` yields `AudioBlock`s; a `Model` opens a
 `Backend` for each stream, which turns blocks into `Outcome`s, one for every window; a
-`PostProcessor` refines a file's predictions. Every other module implements one of these.
+`PostProcessor` refines them; what reaches its threshold is a `Detection`, which a `Sink` sends on.
+Every other module implements one of these.
 """
 
 from collections.abc import Iterator, Sequence
@@ -101,6 +102,30 @@ Outcome = Prediction | Unscored
 
 
 @dataclass(frozen=True, slots=True)
+class Detection:
+    """A label that was heard in a window, with all that places it."""
+
+    number: int
+    """Counts up through the store's life; what a sink has sent is known by it."""
+    source: str
+    """The source it came through, as the configuration names it."""
+    stream: str
+    """A file's path, or the live source's name."""
+    start_s: float
+    """Start of the window, in seconds from the stream's sample 0."""
+    end_s: float
+    at: datetime
+    """UTC time of the window's start."""
+    time_source: str
+    """Where the time is from: guano, icmt, name, mtime or clock."""
+    label: str
+    confidence: float
+    """In [0, 1]."""
+    model: str
+    """`name@version` of the model that said it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """What a loaded model says of itself."""
 
@@ -123,6 +148,34 @@ class Source(AbstractContextManager["Source"], Protocol):
     """Where sound comes from. Opened by `with`, read by iterating, closed by leaving it."""
 
     def __iter__(self) -> Iterator[AudioBlock]: ...
+
+
+class LiveSource(Source, Protocol):
+    """Sound that comes by itself and does not wait: numbered from 0 at each opening.
+
+    It raises `AudioError` when it cannot go on; whoever reads it opens it again.
+    """
+
+    sample_rate_hz: int
+    """Of its blocks; known once it is entered."""
+    ends: bool
+    """Whether the end of its sound is the end of its work, as with a pipe that is closed."""
+
+    def stop(self) -> None:
+        """Let a waiting iteration end soon; called from another thread, more than once."""
+        ...
+
+
+class Sink(AbstractContextManager["Sink"], Protocol):
+    """Where detections go. Opened by `with`; one that is slow or away holds up nothing else."""
+
+    def write(self, detections: Sequence[Detection]) -> None:
+        """Hand on detections, in order; return when they are safe with the receiver.
+
+        Raises:
+            OSError: Not now; they will be offered again.
+        """
+        ...
 
 
 class Backend(Protocol):

@@ -11,6 +11,10 @@ from edge.errors import ConfigError, EdgeError
 T = TypeVar("T")
 
 
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A part of a YAML file: read-only, and strict about its keys."""
+
+
 def read(path: Path, kind: type[T], *, error: type[EdgeError] = ConfigError) -> T:
     """Read a YAML file as a `kind` (a msgspec Struct).
 

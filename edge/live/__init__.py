@@ -1,0 +1,1 @@
+"""Sound that does not wait: read on its own thread, anchored to the clock."""
