@@ -1,0 +1,1 @@
+"""Detections as rows, and files of rows."""
