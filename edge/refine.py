@@ -48,6 +48,11 @@ class PostSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             count = "no" if self.smooth is None else "more than one"
             raise ValueError(f"holds {count} post-processor")
 
+    @staticmethod
+    def threshold_of(level: float) -> "PostSpec":
+        """One threshold for every label."""
+        return PostSpec(threshold=ThresholdSpec(default=level))
+
 
 def read_post(path: Path) -> list[PostSpec]:
     """Read a list of post-processors from a YAML file.

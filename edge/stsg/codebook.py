@@ -36,10 +36,9 @@ class Codebook:
         self._numbers = _first_of_equals(centroids)
         distinct = centroids[self._numbers].astype(np.float64)
         squared = np.sum(distinct**2, axis=1)
-        # Each column of the table is a centroid and its squared norm, so that one product with
-        # [-2 y, 1] gives the squared distance to y, less |y|². The rows are kept for picking some.
+        # Each row is a centroid and its squared norm, so that one product with [-2 y, 1] gives the
+        # squared distance to y, less |y|².
         self._rows = np.column_stack([distinct, squared]).astype(np.float32)
-        self._table = np.ascontiguousarray(self._rows.T)
         self._centroids = self._rows[:, :-1]
         self._lead = min(_LEADING_DIMS, self.dims)
         rest = np.sqrt(np.sum(distinct[:, self._lead :] ** 2, axis=1))
@@ -162,7 +161,7 @@ class Codebook:
             )
             marked |= (bound <= level[:, np.newaxis]).any(axis=0)
             if np.count_nonzero(marked) > _MANY_POSSIBLE * len(marked):
-                bound, level = self._bounds(points, points, self._table, point_error)
+                bound, level = self._bounds(points, points, self._rows.T, point_error)
                 return _pairs(bound <= level[:, np.newaxis])
         possible = np.flatnonzero(marked)
         table = self._rows[possible].T

@@ -1,0 +1,1 @@
+"""What `edge` can be told to do: one module for each command."""

@@ -1,0 +1,46 @@
+"""`edge run`: the daemon."""
+
+import argparse
+from pathlib import Path
+
+from edge.commands.endings import DONE
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "run",
+        help="listen until told to stop",
+        description="Listen to the configured sources, keep what is heard in the store and hand it "
+        "to the sinks. Saving the configuration, or SIGHUP, applies it: `model: other` switches "
+        "the model at the next window's border. SIGTERM or Ctrl-C stops, with all committed.",
+        epilog="Exit codes: 0 stopped as told, or all done with --once; 2 the configuration, the "
+        "model or the store cannot be used.",
+    )
+    add_config(parser)
+    parser.add_argument(
+        "--once",
+        action="store_true",
+        help="stop when everything that is there was scored and delivered",
+    )
+    parser.set_defaults(command=_run)
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add `-c`, which every command of a station takes."""
+    parser.add_argument(
+        "-c", "--config", type=Path, metavar="FILE", required=True, help="the station's YAML file"
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from edge.config import read_config  # noqa: PLC0415 (heavy: the daemon and all its parts)
+    from edge.daemon.log import configure_log  # noqa: PLC0415
+    from edge.daemon.loop import Daemon  # noqa: PLC0415
+    from edge.daemon.notify import Notifier  # noqa: PLC0415
+
+    configure_log()
+    path = arguments.config.absolute()
+    with Notifier.from_environment() as notifier:
+        Daemon(read_config(path), path, once=arguments.once, notifier=notifier).run()
+    return DONE

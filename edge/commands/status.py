@@ -1,0 +1,41 @@
+"""`edge status`: what the daemon does, or did, from its store."""
+
+import argparse
+import json
+from datetime import UTC, datetime
+
+from edge.commands.endings import DONE, NOT_RUNNING
+from edge.commands.run import add_config
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "status",
+        help="what is running, what was heard, what is wrong",
+        description="Tell what the daemon does, or did when it last ran: the model, the last "
+        "window and how far it lies back, samples received and accounted for, windows by state, "
+        "files, detections, open faults. All of it comes from the store.",
+        epilog="Exit codes: 0 it runs; 3 it does not; 2 there is no store, or it is unreadable.",
+    )
+    add_config(parser)
+    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+    parser.set_defaults(command=_status)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from edge.config import place, read_config  # noqa: PLC0415 (heavy)
+    from edge.store.reader import StoreReader  # noqa: PLC0415
+    from edge.store.report import as_json, as_text  # noqa: PLC0415
+
+    path = arguments.config.absolute()
+    config = read_config(path)
+    with StoreReader(place(config.store.path, beside=path)) as reader:
+        status = reader.status()
+    now = datetime.now(UTC)
+    if arguments.json:
+        print(json.dumps(as_json(status, now=now), indent=2))
+    else:
+        print(f"station    {config.station.name}")
+        print(as_text(status, now=now))
+    return DONE if status.running else NOT_RUNNING

@@ -1,0 +1,193 @@
+"""The one YAML file of a station."""
+
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
+
+from edge import strict_yaml
+from edge.errors import ConfigError
+from edge.live.intake import ListeningSpec
+from edge.recorder.zone import parse_zone
+from edge.refine import PostSpec
+from edge.sinks.csv import CsvSpec
+from edge.sinks.jsonl import JsonlSpec
+from edge.sinks.stdout import StdoutSpec
+from edge.sources.command import CommandSpec
+from edge.sources.directory import DirectorySpec
+from edge.sources.fifo import FifoSpec
+from edge.sources.soundcard import SoundcardSpec
+from edge.sources.stdin import StdinSpec
+from edge.strict_yaml import Record
+from edge.table import context
+
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Positive = Annotated[float, Meta(gt=0)]
+
+
+def _check_zone(text: str) -> None:
+    try:
+        parse_zone(text)
+    except ConfigError as error:
+        raise ValueError(f"{error.what}; {error.remedy}") from None
+
+
+class Station(Record, frozen=True):
+    """Where the recordings are made."""
+
+    name: Name = "station"
+    latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
+    longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
+    timezone: str = "UTC"
+    """Of tables for people, and of recorders that do not say theirs."""
+
+    def __post_init__(self) -> None:
+        """Refuse a zone that is none, while the line is known."""
+        _check_zone(self.timezone)
+
+    def as_context(self) -> context.Station:
+        """Return it as rows and tables say it."""
+        return context.Station(self.name, self.latitude, self.longitude, parse_zone(self.timezone))
+
+
+class SourceSpec(Record, frozen=True):
+    """One source: exactly one of the kinds, and a name where there are several of a kind."""
+
+    name: Name | None = None
+    directory: DirectorySpec | None = None
+    stdin: StdinSpec | None = None
+    command: CommandSpec | None = None
+    fifo: FifoSpec | None = None
+    soundcard: SoundcardSpec | None = None
+    listening: ListeningSpec = ListeningSpec()
+    """How much patience there is with a live source."""
+
+    def __post_init__(self) -> None:
+        """Refuse what names no source, or two."""
+        kinds = self._kinds()
+        if len(kinds) != 1:
+            raise ValueError(
+                f"names {' and '.join(kinds) or 'no source'}; give exactly one of "
+                "directory, stdin, command, fifo, soundcard"
+            )
+        if self.directory is not None and self.directory.timezone is not None:
+            _check_zone(self.directory.timezone)
+
+    @property
+    def kind(self) -> str:
+        """The key under which the source is described."""
+        return self._kinds()[0]
+
+    @property
+    def label(self) -> str:
+        """The source's name, or its kind where it has none."""
+        return self.name or self.kind
+
+    def _kinds(self) -> list[str]:
+        fields = ("directory", "stdin", "command", "fifo", "soundcard")
+        return [kind for kind in fields if getattr(self, kind) is not None]
+
+
+class StoreSpec(Record, frozen=True):
+    """Where everything is remembered."""
+
+    path: str
+    retention_days: Positive | None = None
+    """Detections and windows older than this are deleted; what files were scored is kept."""
+    max_mb: Positive | None = None
+    """The oldest are deleted when the file grows over this size."""
+
+
+class SinkSpec(Record, frozen=True):
+    """One sink: exactly one of the kinds."""
+
+    name: Name | None = None
+    jsonl: JsonlSpec | None = None
+    csv: CsvSpec | None = None
+    stdout: StdoutSpec | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what names no sink, or two."""
+        kinds = self._kinds()
+        if len(kinds) != 1:
+            raise ValueError(
+                f"names {' and '.join(kinds) or 'no sink'}; give exactly one of jsonl, csv, stdout"
+            )
+
+    @property
+    def kind(self) -> str:
+        """The key under which the sink is described."""
+        return self._kinds()[0]
+
+    @property
+    def label(self) -> str:
+        """The sink's name, or its kind where it has none."""
+        return self.name or self.kind
+
+    @property
+    def sink(self) -> JsonlSpec | CsvSpec | StdoutSpec:
+        """What the kind's key holds; builds the sink."""
+        spec: JsonlSpec | CsvSpec | StdoutSpec = getattr(self, self.kind)
+        return spec
+
+    def _kinds(self) -> list[str]:
+        return [kind for kind in ("jsonl", "csv", "stdout") if getattr(self, kind) is not None]
+
+
+class Config(Record, frozen=True):
+    """The whole file."""
+
+    model: str
+    """A model's name, or a path to its folder: the one line that switches it."""
+    source: SourceSpec | list[SourceSpec]
+    store: StoreSpec
+    station: Station = Station()
+    models_dir: str | None = None
+    """A folder of model folders, looked through before the shipped ones."""
+    model_files: tuple[str, ...] = ()
+    """Folders with model files that may not ship."""
+    post: tuple[PostSpec, ...] = ()
+    sinks: tuple[SinkSpec, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse names given twice: rows and faults are told apart by them."""
+        for what, labels in (
+            ("source", [source.label for source in self.sources]),
+            ("sinks", [sink.label for sink in self.sinks]),
+        ):
+            twice = {label for label in labels if labels.count(label) > 1}
+            if twice:
+                raise ValueError(f"{what}: two are called {min(twice)!r}; give each a `name`")
+        if sum(source.kind == "stdin" for source in self.sources) > 1:
+            raise ValueError("source: only one can read stdin")
+
+    @property
+    def sources(self) -> list[SourceSpec]:
+        """All sources."""
+        return self.source if isinstance(self.source, list) else [self.source]
+
+
+def read_config(path: Path) -> Config:
+    """Read a station's YAML file.
+
+    Raises:
+        ConfigError: Naming the file, line, key and remedy.
+    """
+    return strict_yaml.read(path, Config)
+
+
+def json_schema() -> dict[str, object]:
+    """The JSON Schema of the file, for editors."""
+    import msgspec  # noqa: PLC0415 (the schema part is loaded by who asks for it)
+
+    schema = msgspec.json.schema(Config)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "edge: a station",
+        **schema,
+    }
+
+
+def place(path: str, *, beside: Path) -> Path:
+    """Return a path of the file; a relative one begins in the folder of the file itself."""
+    return beside.parent / Path(path).expanduser()

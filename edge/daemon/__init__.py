@@ -1,0 +1,1 @@
+"""The program that listens, keeps and survives."""

@@ -1,0 +1,174 @@
+"""One recording on its way through a model, a block at a time."""
+
+import hashlib
+import os
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from pathlib import Path
+
+from edge.contracts import AudioBlock
+from edge.daemon.ledger import Ledger
+from edge.errors import AudioError
+from edge.handover import Relay
+from edge.recorder.start import Start, resolve_start
+from edge.riff import read_metadata
+from edge.sources.directory import FoundFile
+from edge.sources.file import AudioFile
+from edge.store.entries import FileDone, FileState, Heard
+
+
+class FileChangedError(Exception):
+    """The file was written to, replaced or taken away while it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileTask:
+    """What to do with one recording."""
+
+    found: FoundFile
+    source: str
+    """Name of the source that found it."""
+    zone: tzinfo
+    """Of recorders that do not say theirs."""
+    relay: Relay
+    labels: Mapping[str, Sequence[str]]
+    """Of each model in use, by its `name@version`; kept up to date by its owner."""
+    known_content: Callable[[str], str | None]
+    """Tells the path under which a content, by its sha256, was scored before."""
+    previous: datetime | None = None
+    """When the recording before it began: decides where the clocks were put back."""
+
+
+def score_file(task: FileTask) -> Generator[float, None, FileDone]:
+    """Score a recording in steps of about a minute of sound.
+
+    Yields:
+        Seconds of sound scored so far.
+
+    Returns:
+        The recording with all its windows, by `yield from`.
+
+    Raises:
+        FileChangedError: It is not what it was when it was found: nothing is kept of it.
+    """
+    found = task.found
+    path = found.path
+    try:
+        sha256 = yield from _hash(path)
+        _check_unchanged(found)
+        before = task.known_content(sha256)
+        if before is not None:
+            return _done(task, sha256, FileState.DUPLICATE, reason=f"the same sound as {before}")
+        done = yield from _score(task, sha256)
+    except FileNotFoundError:
+        raise FileChangedError(f"{path}: was taken away") from None
+    except OSError as reason:
+        _check_unchanged(found)
+        return _done(
+            task, "", FileState.FAILED, reason=f"cannot be read: {reason.strerror or reason}"
+        )
+    _check_unchanged(found)
+    return done
+
+
+def _score(task: FileTask, sha256: str) -> Generator[float, None, FileDone]:
+    path = task.found.path
+    ledger = Ledger()
+    # libsndfile may keep what it reads of a name, so the file is opened once.
+    audio = AudioFile(path)
+    failed = ""
+    try:
+        with audio:
+            for block in audio:
+                _account(task, ledger, block, audio.sample_rate_hz)
+                yield audio.seconds
+    except AudioError as error:
+        failed = error.what.removeprefix(f"{path}: ")
+    rate = audio.sample_rate_hz
+    samples = round(audio.seconds * rate) if rate else 0
+    ledger.add(task.relay.finish(), task.labels, sample_rate_hz=rate, received_to=samples)
+    if failed and not samples:
+        return _done(task, sha256, FileState.FAILED, reason=failed)
+    start = _start(task, duration_s=audio.seconds)
+    ranges, sightings = ledger.take()
+    predicted = any(part.model for part in ranges)
+    return FileDone(
+        source=task.source,
+        path=str(path),
+        size=task.found.size,
+        mtime_ns=task.found.mtime_ns,
+        sha256=sha256,
+        state=FileState.DONE if predicted else FileState.UNHEARD,
+        reason=failed,
+        sample_rate_hz=rate,
+        samples=samples,
+        started_at=start.at,
+        time_source=start.source.value,
+        notes="; ".join(filter(None, [*audio.notes, start.note])),
+        ranges=tuple(ranges),
+        heard=tuple(
+            Heard(
+                seen.start_s,
+                seen.end_s,
+                start.at + timedelta(seconds=seen.start_s),
+                seen.label,
+                seen.confidence,
+                seen.model,
+            )
+            for seen in sightings
+        ),
+    )
+
+
+def _account(task: FileTask, ledger: Ledger, block: AudioBlock, rate: int) -> None:
+    outcomes = task.relay.push(block)
+    ledger.add(outcomes, task.labels, sample_rate_hz=rate, received_to=block.end_sample)
+
+
+def _start(task: FileTask, *, duration_s: float) -> Start:
+    path = task.found.path
+    metadata = read_metadata(path)
+    return resolve_start(
+        name=path.name,
+        mtime_s=task.found.mtime_ns / 1e9,
+        zone=task.zone,
+        guano=metadata.guano,
+        comment=metadata.comment,
+        duration_s=duration_s,
+        previous=task.previous,
+    )
+
+
+def _hash(path: Path) -> Generator[float, None, str]:
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while content := file.read(_HASH_BYTES):
+            digest.update(content)
+            yield 0.0
+    return digest.hexdigest()
+
+
+def _check_unchanged(found: FoundFile) -> None:
+    try:
+        status = os.stat(found.path)
+    except OSError:
+        raise FileChangedError(f"{found.path}: was taken away while it was read") from None
+    if (status.st_size, status.st_mtime_ns) != (found.size, found.mtime_ns):
+        raise FileChangedError(f"{found.path}: was written to while it was read")
+
+
+def _done(task: FileTask, sha256: str, state: FileState, *, reason: str) -> FileDone:
+    found = task.found
+    return FileDone(
+        source=task.source,
+        path=str(found.path),
+        size=found.size,
+        mtime_ns=found.mtime_ns,
+        sha256=sha256,
+        state=state,
+        reason=reason,
+    )
+
+
+_HASH_BYTES = 4 << 20

@@ -1,0 +1,113 @@
+"""Tells systemd how the service is: ready, alive, reloading, stopping.
+
+The protocol of sd_notify(3): datagrams of `NAME=value` lines to the socket that `NOTIFY_SOCKET`
+names. Where there is none, nothing is sent and nothing else changes.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+# systemd takes datagrams of up to 4 096 bytes.
+_LONGEST_STATUS = 1000
+
+
+class Notifier:
+    """A line to whoever supervises this process; for one thread.
+
+    No method waits or raises. What could not be sent goes with the next message, so that a busy
+    supervisor hears late rather than never.
+
+    Args:
+        address: Socket to send to, as `NOTIFY_SOCKET` writes it; empty for none.
+        watchdog_s: How long the supervisor goes without `alive` before it restarts the service, in
+            seconds; None where it does not watch.
+    """
+
+    def __init__(self, address: str = "", *, watchdog_s: float | None = None) -> None:
+        self.watchdog_s = watchdog_s
+        # A leading @ stands for the NUL of an abstract socket.
+        self._address = "\0" + address[1:] if address.startswith("@") else address
+        self._socket: socket.socket | None = None
+        if address.startswith(("@", "/")):
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self._socket.setblocking(False)
+        self._unsent: dict[str, str] = {}
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`."""
+        return cls(environment.get("NOTIFY_SOCKET", ""), watchdog_s=_watchdog_s(environment))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket; nothing is sent any more."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def ready(self, status: str) -> None:
+        """Say that it listens: after the start, or after `reloading`."""
+        self._send(state="READY=1", status=_status(status))
+
+    def status(self, text: str) -> None:
+        """Say in one line how it is, for `systemctl status`."""
+        self._send(status=_status(text))
+
+    def alive(self) -> None:
+        """Feed the watchdog."""
+        self._send(alive="WATCHDOG=1")
+
+    def reloading(self) -> None:
+        """Say that another configuration is being applied; `ready` ends it."""
+        now_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self._send(state=f"RELOADING=1\nMONOTONIC_USEC={now_us}")
+
+    def stopping(self) -> None:
+        """Say that it ends."""
+        self._send(state="STOPPING=1")
+
+    def extend_timeout(self, seconds: float) -> None:
+        """Ask for as much more time, from now on, to become ready or to stop."""
+        self._send(extend=f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}")
+
+    def _send(self, **assignments: str) -> None:
+        """Send assignments, and those of before that are not superseded."""
+        if self._socket is None:
+            return
+        self._unsent.update(assignments)
+        message = "\n".join(self._unsent.values())
+        try:
+            self._socket.sendto(message.encode(), self._address)
+        except OSError:
+            return
+        self._unsent.clear()
+
+
+def _status(text: str) -> str:
+    # A second line would be another assignment; a file's name need not be Unicode.
+    line = " ".join(text.split())[:_LONGEST_STATUS]
+    return "STATUS=" + line.encode(errors="replace").decode()
+
+
+def _watchdog_s(environment: Mapping[str, str]) -> float | None:
+    """Read how long the watchdog waits, if it watches this process."""
+    try:
+        wait_us = int(environment["WATCHDOG_USEC"])
+        watched = int(environment.get("WATCHDOG_PID", os.getpid()))
+    except (KeyError, ValueError):
+        return None
+    return wait_us / 1e6 if wait_us > 0 and watched == os.getpid() else None

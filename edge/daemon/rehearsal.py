@@ -1,0 +1,141 @@
+"""Trying everything a configuration asks for, without writing anything."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge.config import Config, SinkSpec, SourceSpec, place
+from edge.contracts import AudioBlock, LiveSource
+from edge.daemon.lines import open_live
+from edge.daemon.switching import Loaded, load
+from edge.errors import AudioError, EdgeError, InputError
+from edge.refine import unknown_labels
+from edge.sources.file import SUFFIXES
+from edge.store.lock import holder
+from edge.store.reader import StoreReader
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that was tried."""
+
+    name: str
+    found: str = ""
+    """What it is like, where it works."""
+    problem: str | None = None
+    remedy: str = ""
+
+
+def rehearse(config: Config, path: Path, *, patience_s: float) -> Iterator[Step]:
+    """Try the model, the store, each source and each sink.
+
+    Args:
+        config: The configuration.
+        path: The file it was read from.
+        patience_s: How long to wait for a live source's first sound.
+
+    Yields:
+        One step after the other, as it is done.
+    """
+    loaded: list[Loaded] = []
+    yield _try("model", lambda: _model(config, path, loaded))
+    for model in loaded:
+        labels = model.model.info.labels
+        for label in unknown_labels(config.post, labels):
+            yield Step("post", f"no label {label!r} in this model: its threshold waits for one")
+        model.model.close()
+    yield _try("store", lambda: _store(place(config.store.path, beside=path)))
+    for source in config.sources:
+        yield _try(f"source {source.label}", lambda s=source: _source(s, path, patience_s))  # type: ignore[misc]
+    for sink in config.sinks:
+        yield _try(f"sink {sink.label}", lambda s=sink: _sink(s, path))  # type: ignore[misc]
+
+
+def _try(name: str, work: Callable[[], str]) -> Step:
+    try:
+        return Step(name, work())
+    except EdgeError as error:
+        return Step(name, problem=error.what, remedy=error.remedy)
+    except OSError as reason:
+        return Step(name, problem=str(reason), remedy="check the path and its permissions")
+
+
+def _model(config: Config, path: Path, loaded: list[Loaded]) -> str:
+    loaded.append(load(config, beside=path))
+    info = loaded[0].model.info
+    return f"{info.id}, {len(info.labels)} labels, reproduces its golden vector"
+
+
+def _store(path: Path) -> str:
+    _writable(path)
+    if not path.exists():
+        return f"{path}: will be made"
+    with StoreReader(path) as reader:
+        count = reader.status().detections
+    used = holder(path)
+    by = f", in use by process {used.pid}" if used else ""
+    return f"{path}: {count} detections{by}"
+
+
+def _source(spec: SourceSpec, path: Path, patience_s: float) -> str:
+    if spec.directory is not None:
+        return _folder(place(spec.directory.path, beside=path), recursive=spec.directory.recursive)
+    if spec.stdin is not None:
+        return "what comes in cannot be tried without taking it"
+    return _sound(open_live(spec, beside=path), patience_s)
+
+
+def _folder(folder: Path, *, recursive: bool) -> str:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder", remedy="make it, or mount the disk")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise InputError(f"{folder}: may not be read", remedy="let the user of edge read it")
+    files = folder.rglob("*") if recursive else folder.glob("*")
+    count = sum(file.suffix.lower() in SUFFIXES for file in files)
+    return f"{folder}: {count} recordings now"
+
+
+def _sound(source: LiveSource, patience_s: float) -> str:
+    """Open a live source until sound comes, or the time is over."""
+    heard: list[AudioBlock] = []
+    wrong: list[EdgeError] = []
+
+    def listen() -> None:
+        try:
+            with source:
+                for block in source:
+                    heard.append(block)
+                    return
+        except EdgeError as error:
+            wrong.append(error)
+
+    thread = threading.Thread(target=listen, name="rehearsal", daemon=True)
+    thread.start()
+    thread.join(patience_s)
+    source.stop()
+    thread.join(patience_s)
+    if heard:
+        return f"sound comes, at {heard[0].sample_rate_hz} Hz"
+    if wrong:
+        raise wrong[0]
+    raise AudioError(
+        f"no sound came within {patience_s:g} s", remedy="see to the device or what should write it"
+    )
+
+
+def _sink(spec: SinkSpec, path: Path) -> str:
+    if spec.stdout is not None:
+        return "standard output"
+    target = place((spec.jsonl or spec.csv).path, beside=path)  # type: ignore[union-attr]
+    _writable(target)
+    return str(target)
+
+
+def _writable(path: Path) -> None:
+    """Make sure that a file can be written, without writing it."""
+    if not path.parent.is_dir():
+        raise InputError(f"{path.parent}: there is no such folder", remedy="make it")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"{path}: may not be written", remedy="let the user of edge write there")
