@@ -54,6 +54,7 @@ class Daemon:
         self._retired: list[Model] = []
         self._housekept_s = 0.0
         self._fed_s = 0.0
+        self._trouble = ""
         self._retention: tuple[Limits, Retention] | None = None
 
     def run(self) -> None:
@@ -119,10 +120,11 @@ class Daemon:
             self._store.write(entries)
         elif self._store.trouble:
             self._store.retry()
-        if self._store.trouble:
-            self._faults.seen("store", self._store.trouble, "make room on the disk, or mend it")
-        else:
-            self._faults.ended("store")
+        trouble = self._store.trouble or ""
+        if bool(trouble) != bool(self._trouble):
+            # The store keeps this fault itself.
+            self._log.warning("store", trouble=trouble or "over")
+        self._trouble = trouble
         self._outlets.step()
 
     def _changes(self) -> Iterator[Entry]:

@@ -104,6 +104,9 @@ class Recordings:
         return []
 
     def _next(self) -> bool:
+        if self._store.trouble:
+            # What cannot be kept is better scored later than twice.
+            return False
         while True:
             found = self._directory.take()
             if found is None:

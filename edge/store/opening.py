@@ -9,7 +9,7 @@ from pathlib import Path
 from edge.errors import ConfigError
 from edge.store import schema
 
-COMPANIONS = ("", "-wal", "-shm")
+COMPANIONS = ("", "-wal", "-shm", "-journal")
 """What SQLite appends to the names of the files that belong together."""
 
 
