@@ -1,6 +1,7 @@
 """`edge run`: the daemon."""
 
 import argparse
+import faulthandler
 from pathlib import Path
 
 from edge.commands.endings import DONE
@@ -40,6 +41,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from edge.daemon.notify import Notifier  # noqa: PLC0415
 
     configure_log()
+    # Where the watchdog of systemd ends a process that hangs, the log says where it hung.
+    faulthandler.enable()
     path = arguments.config.absolute()
     with Notifier.from_environment() as notifier:
         Daemon(read_config(path), path, once=arguments.once, notifier=notifier).run()

@@ -191,9 +191,9 @@ class Daemon:
         done = [model for model in self._retired if id(model) not in in_use]
         if done:
             self._retired = [model for model in self._retired if id(model) in in_use]
-            for model in done:
-                model.close()
-            done.clear()
+            while done:
+                # By no name any more, or its memory would not be free yet.
+                done.pop().close()
             give_back_freed_memory()
 
     def _apply_sources(self) -> None:

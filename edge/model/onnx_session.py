@@ -1,5 +1,6 @@
 """Opening ONNX files, for heads and for whole models."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ def open_session(path: Path) -> Any:
     Raises:
         ValueError: Not a graph that onnxruntime can run.
     """
+    # From 1.29 on it reports to its maker, unless this is set before it is imported; what switches
+    # reporting off later comes too late.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime  # noqa: PLC0415 (heavy: loaded by who has such a file)
 
     options = onnxruntime.SessionOptions()
