@@ -8,18 +8,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from edge import strict_yaml
 from edge.contracts import PostProcessor
 from edge.errors import ConfigError
 from edge.post.smooth import Smooth
 from edge.post.threshold import Threshold
+from edge.strict_yaml import Record
 
 Probability = Annotated[float, Meta(ge=0, le=1)]
 
 
-class SmoothSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class SmoothSpec(Record, frozen=True):
     """Weighted mean over neighbouring windows."""
 
     kernel: Annotated[list[Annotated[float, Meta(ge=0)]], Meta(min_length=1)]
@@ -29,14 +30,14 @@ class SmoothSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Smooth(self.kernel)
 
 
-class ThresholdSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ThresholdSpec(Record, frozen=True):
     """Scores below a threshold become 0."""
 
     default: Probability
     labels: Mapping[str, Probability] = {}
 
 
-class PostSpec(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class PostSpec(Record, frozen=True):
     """One post-processor: exactly one of the keys."""
 
     smooth: SmoothSpec | None = None

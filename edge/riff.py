@@ -15,6 +15,9 @@ from typing import BinaryIO
 UNKNOWN_SIZES = range(0x7FFF_0000, 0x1_0000_0000)
 """Data sizes by which programs that write to a pipe say that they do not know, in bytes."""
 
+LONGEST_PROMISE_S = 2 * 86_400.0
+"""The longest recording that a header is believed to promise, in seconds."""
+
 
 _Chunk = tuple[bytes, int, int]
 """A chunk's name, the place of its content and its length, in bytes."""
@@ -36,13 +39,31 @@ class WavLayout:
     """What to write where for the header to be right; nothing where the file can be read as is."""
 
     @property
+    def there(self) -> int:
+        """Bytes of audio that are there."""
+        return self.data_end - self.data_start
+
+    @property
+    def is_short(self) -> bool:
+        """Whether the header promises audio that is not there.
+
+        What is written ahead of a recording, for want of knowing, is no promise: sizes that stand
+        for an unknown one, and more than `LONGEST_PROMISE_S`.
+        """
+        believed = (
+            self.promised not in UNKNOWN_SIZES
+            and self.promised <= LONGEST_PROMISE_S * self.bytes_per_second
+        )
+        return believed and self.promised >= self.there + self.bytes_per_sample
+
+    @property
     def notes(self) -> list[str]:
         """What was off, a line each, for the person who reads the summary."""
-        there = self.data_end - self.data_start
+        there = self.there
         there_s, promised_s = there / self.bytes_per_second, self.promised / self.bytes_per_second
-        if self.promised in UNKNOWN_SIZES and self.promised > there:
+        if self.promised >= there + self.bytes_per_sample and not self.is_short:
             return [f"the header does not say how long the audio is; {there_s:.1f} s are there"]
-        if self.promised >= there + self.bytes_per_sample:
+        if self.is_short:
             return [f"truncated: the header promises {promised_s:.1f} s, {there_s:.1f} s are there"]
         if self.promised < there and self.corrections:
             return [

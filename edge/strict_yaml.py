@@ -1,5 +1,6 @@
 """YAML into typed, frozen structures, with errors that name the line."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -153,6 +154,8 @@ def _remedy(message: str, key: str, kind: type[Any]) -> str:
     if message == "unknown key":
         known = _keys_at(kind, key.split(".")[:-1])
         return f"take it out or correct its spelling; known here: {', '.join(known)}"
+    if message.startswith("Invalid enum value"):
+        return f"write one of: {', '.join(_values_at(kind, key.split('.')))}"
     if "missing required field" in message:
         return "add it"
     if message.startswith("Expected `str`"):
@@ -160,26 +163,48 @@ def _remedy(message: str, key: str, kind: type[Any]) -> str:
     return "give a value of the kind named"
 
 
-def _keys_at(kind: Any, parts: list[str]) -> list[str]:
+def _keys_at(kind: Any, parts: Sequence[str]) -> list[str]:
     """List the keys that a structure takes at a dotted place."""
-    info = msgspec.inspect.type_info(kind)
-    for part in [*parts, ""]:
-        while isinstance(info, msgspec.inspect.UnionType):
-            structs = [t for t in info.types if not isinstance(t, msgspec.inspect.NoneType)]
-            info = structs[0]
+    info = _type_at(kind, parts)
+    if not isinstance(info, msgspec.inspect.StructType):
+        return []
+    return [field.encode_name for field in info.fields]
+
+
+def _values_at(kind: Any, parts: Sequence[str]) -> list[str]:
+    """List the values that can stand at a dotted place, where they are a few."""
+    info = _type_at(kind, parts)
+    if isinstance(info, msgspec.inspect.EnumType):
+        return [str(member.value) for member in info.cls]
+    if isinstance(info, msgspec.inspect.LiteralType):
+        return [str(value) for value in info.values]
+    return []
+
+
+def _type_at(kind: Any, parts: Sequence[str]) -> msgspec.inspect.Type | None:
+    """Find the type of a dotted place; of lists, that of their items."""
+    info = _without_none(msgspec.inspect.type_info(kind))
+    for part in parts:
         if isinstance(info, msgspec.inspect.DictType):
-            info = info.value_type
+            info = _without_none(info.value_type)
             continue
-        if isinstance(info, msgspec.inspect.ListType | msgspec.inspect.VarTupleType):
-            info = info.item_type
+        if isinstance(info, _LISTS):
+            info = _without_none(info.item_type)
             if part.startswith("["):
                 continue
         if not isinstance(info, msgspec.inspect.StructType):
-            return []
-        if not part:
-            return [field.encode_name for field in info.fields]
+            return None
         match = [f.type for f in info.fields if f.encode_name == part.split("[")[0]]
         if not match:
-            return []
-        info = match[0]
-    return []
+            return None
+        info = _without_none(match[0])
+    return _without_none(info.item_type) if isinstance(info, _LISTS) else info
+
+
+def _without_none(info: msgspec.inspect.Type) -> msgspec.inspect.Type:
+    while isinstance(info, msgspec.inspect.UnionType):
+        info = next(t for t in info.types if not isinstance(t, msgspec.inspect.NoneType))
+    return info
+
+
+_LISTS = (msgspec.inspect.ListType, msgspec.inspect.VarTupleType)

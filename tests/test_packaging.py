@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
@@ -39,6 +40,13 @@ def test_every_package_on_disk_is_listed(options):
 def test_build_is_not_a_package():
     """`build/__init__.py` would shadow PyPA's build."""
     assert not (REPOSITORY / "build" / "__init__.py").exists()
+
+
+def test_no_two_files_of_tests_share_a_name():
+    """Folders of tests are no packages: pytest takes a module's name for the whole of it."""
+    names = Counter(path.name for path in (REPOSITORY / "tests").rglob("*.py"))
+    del names["conftest.py"]
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 def test_extras_get_along_with_what_edge_needs(options):

@@ -1,10 +1,18 @@
 """YAML is read strictly, and every error names file, line, key and remedy."""
 
+from enum import StrEnum
+from typing import Literal
+
 import msgspec
 import pytest
 
 from edge import strict_yaml
 from edge.errors import ConfigError, ModelError
+
+
+class Hue(StrEnum):
+    RED = "red"
+    GREEN = "green"
 
 
 class Inner(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -17,6 +25,8 @@ class Outer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     files: dict[str, Inner] = {}
     steps: list[Inner] = []
     ratio: float | None = None
+    hue: Hue | None = None
+    sizes: list[Literal["small", "large"]] = []
 
 
 GOOD = "name: a\nfiles:\n  model: {size: 1}\nsteps:\n- size: 2\n  path: y\n"
@@ -56,6 +66,12 @@ BAD = {
     "unclosed": ("name: [a\n", "is not valid YAML", "mend"),
     "tab": ("name: a\nfiles:\n\tm: {size: 1}\n", "a.yaml:3: is not valid YAML", "mend"),
     "two documents": ("name: a\n---\nname: b\n", "is not valid YAML", "mend"),
+    "no such value": ("name: a\nhue: blue\n", "a.yaml:2: hue: Invalid enum", "one of: red, green"),
+    "no such value in a list": (
+        "name: a\nsizes: [small, huge]\n",
+        "a.yaml:2: sizes[1]: Invalid enum value 'huge'",
+        "one of: large, small",
+    ),
     "empty": ("", "a.yaml: is empty", "write the keys"),
     "comment alone": ("# nothing\n", "a.yaml: is empty", "write the keys"),
     "a list": ("- a\n", "a.yaml:1: the whole file: Expected `object`", ""),

@@ -1,17 +1,21 @@
 """`edge-build`: makes models and compares them."""
 
 import argparse
+import importlib.util
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import edge
+from edge.batch.outputs import check_folder, check_outputs
 from edge.errors import EdgeError, InputError
 from edge.model.folder import FILES_VARIABLE
+from edge.table.text import as_text
 from edge_build.cache import CACHE_VARIABLE, Cache, default_cache
 from edge_build.folds import DEFAULT_PATTERN, FIRST_DIGIT
 
-DONE, NOTHING_DONE = 0, 2
+DONE, NOT_WRITTEN, NOTHING_DONE = 0, 1, 2
 
 _EXAMPLES = r"""examples:
   edge-build train models/recipes/stsg-demo.yaml --synth --out models/stsg-demo
@@ -25,6 +29,12 @@ _EXAMPLES = r"""examples:
 
   edge-build verify models/my-birds
       the files are those that were made, and the model still computes what it did
+
+exit codes:
+  0    done
+  1    evaluate printed its table, but could not write it to --out or --card
+  2    nothing was made: wrong arguments, no usable audio, a place that cannot be written to
+  130  interrupted; the same command takes up from there
 """
 
 _TRAIN_EXAMPLES = """A run that was killed takes up where it ended: mel frames, codebook, vectors,
@@ -73,6 +83,8 @@ def _train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         raise InputError(
             "train learns from --data DIR or from --synth", remedy="give one of the two"
         )
+    _check_extra()
+    _check_cache(options.cache)
     if read_recipe(options.recipe).deterministic:
         rerun_pinned(arguments)
     from edge_build.train import train  # noqa: PLC0415 (scientific packages are slow to load)
@@ -87,8 +99,8 @@ def _train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     for note in learnt.notes:
         print(f"edge-build: note: {note}", file=sys.stderr)
     print(
-        f"{options.out}: {len(learnt.labels)} classes, {learnt.codebook.tokens} tokens, "
-        f"validation loss {learnt.head.validation_loss:.3f}; see {options.out}/MODEL_CARD.md"
+        f"{as_text(str(options.out))}: {len(learnt.labels)} classes, {learnt.codebook.tokens} "
+        f"tokens, validation loss {learnt.head.validation_loss:.3f}; it holds a MODEL_CARD.md"
     )
     return DONE
 
@@ -97,28 +109,61 @@ def _evaluate(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     from edge_build.pinned import rerun_pinned  # noqa: PLC0415 (before NumPy is at work)
     from edge_build.recipe import is_recipe, read_recipe  # noqa: PLC0415
 
+    _check_extra()
+    _check_cache(options.cache)
+    if options.out is not None:
+        check_outputs({"--out": options.out})
+    if options.card is not None and options.card.is_dir():
+        check_folder("--card", options.card)
     recipes = [read_recipe(Path(name)) for name in options.systems if is_recipe(name)]
     # Other last bits are other tokens, and other figures: 0.01 of F1 between two processors.
     rerun_pinned(arguments, threads_only=not all(recipe.deterministic for recipe in recipes))
+    from edge.table.whole import write_lines  # noqa: PLC0415 (after the environment is set)
     from edge_build.table import run_evaluation  # noqa: PLC0415 (slow to load)
 
-    print(
-        run_evaluation(
-            options.systems,
-            data=options.data,
-            unlabelled=options.unlabelled,
-            folds=options.folds,
-            fold_pattern=options.fold_pattern,
-            recording=options.recording,
-            models_dir=options.models_dir,
-            model_files=options.model_files,
-            out=options.out,
-            card=options.card,
-            cache=Cache(options.cache),
-        ),
-        end="",
+    evaluation = run_evaluation(
+        options.systems,
+        data=options.data,
+        unlabelled=options.unlabelled,
+        folds=options.folds,
+        fold_pattern=options.fold_pattern,
+        recording=options.recording,
+        models_dir=options.models_dir,
+        model_files=options.model_files,
+        card=options.card,
+        cache=Cache(options.cache),
     )
+    print(evaluation.markdown, end="", flush=True)
+    try:
+        if options.out is not None:
+            write_lines(options.out.resolve(), [evaluation.csv])
+        if options.card is not None:
+            evaluation.add_to(options.card)
+    except (EdgeError, OSError) as error:
+        print(f"edge-build: {error}; the table is above", file=sys.stderr)
+        return NOT_WRITTEN
     return DONE
+
+
+def _check_extra() -> None:
+    """Make sure, before hours of work, that what makes models is installed."""
+    missing = [name for name, module in _NEEDS.items() if not importlib.util.find_spec(module)]
+    if missing:
+        raise InputError(
+            f"edge-build needs {', '.join(missing)}, which edge itself runs without",
+            remedy="pip install 'edge-bioacoustics[build]'",
+        )
+
+
+def _check_cache(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as reason:
+        raise InputError(
+            f"--cache: {folder} cannot be made: {reason.strerror}",
+            remedy=f"name another folder, by --cache or ${CACHE_VARIABLE}",
+        ) from None
+    check_folder("--cache", folder)
 
 
 def _verify(options: argparse.Namespace, arguments: Sequence[str]) -> int:
@@ -138,6 +183,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"edge-build {edge.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_train(commands)
     _add_evaluate(commands)
@@ -232,3 +278,7 @@ def _add_common(command: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help=f"keeps what was computed; default ${CACHE_VARIABLE} or %(default)s",
     )
+
+
+_NEEDS = {"gensim": "gensim", "onnx": "onnx", "scikit-learn": "sklearn"}
+"""What the extra `build` installs for these commands: from its name for pip to its module."""

@@ -5,6 +5,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge.model.manifest import MANIFEST_NAME, read_manifest
+from edge.table.text import as_text
 from edge_build.folder import RECIPE_NAME
 from edge_build.folds import DEFAULT_PATTERN
 
@@ -38,7 +40,7 @@ def evaluate_command(
     recording: str | None,
     models_dir: Path | None,
     model_files: Sequence[Path],
-    card: Path,
+    card: Path | None,
 ) -> str:
     """Write the `edge-build evaluate` that made a table, without what does not bear on its figures.
 
@@ -53,7 +55,8 @@ def evaluate_command(
         model_files: Folders of files of `external` models.
         card: The model folder that the card is in; its own recipe is called as it is there.
     """
-    own = (card / RECIPE_NAME).read_bytes() if (card / RECIPE_NAME).is_file() else None
+    recipe = None if card is None else card / RECIPE_NAME
+    own = recipe.read_bytes() if recipe is not None and recipe.is_file() else None
     names = [
         RECIPE_NAME if path.is_file() and path.read_bytes() == own else last_name(path)
         for path in systems
@@ -68,13 +71,22 @@ def evaluate_command(
         ["--fold-pattern", fold_pattern] if fold_pattern != DEFAULT_PATTERN else [],
         ["--recording", recording] if recording is not None else [],
         ["--models-dir", last_name(models_dir)] if models_dir is not None else [],
-        *(["--model-files", last_name(path)] for path in model_files),
+        *(["--model-files", name] for name in _places_of_files(systems, model_files)),
     )
+
+
+def _places_of_files(systems: Sequence[Path], model_files: Sequence[Path]) -> list[str]:
+    """Name the folders of external files; `DIR` where the environment said it."""
+    if model_files:
+        return [last_name(path) for path in model_files]
+    models = [path for path in systems if (path / MANIFEST_NAME).is_file()]
+    entries = [entry for path in models for entry in read_manifest(path).files.values()]
+    return ["DIR"] if any(entry.external is not None for entry in entries) else []
 
 
 def last_name(path: Path) -> str:
     """Return a path's last name, also of `.` and `..`; links keep the name they were called by."""
-    return Path(os.path.abspath(path)).name or str(path)
+    return as_text(Path(os.path.abspath(path)).name or str(path))
 
 
 def _several(option: str, paths: Sequence[Path]) -> list[str]:

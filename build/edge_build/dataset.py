@@ -9,6 +9,7 @@ from pathlib import Path
 from edge.errors import InputError
 from edge.model.folder import sha256_of
 from edge.sources.file import SUFFIXES
+from edge.table.text import as_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,8 @@ class Clip:
 
     path: Path
     name: str
-    """Path below the folder it was found in, with `/`: the same wherever the data lies."""
+    """Path below the folder it was found in, with `/`: the same wherever the data lies; as
+    `as_text` writes it."""
     sha256: str
     label: str | None
     """Its folder's name; None for audio without labels."""
@@ -39,8 +41,8 @@ def find_labelled(
         bad: Why each of the other files is left out, a line each.
 
     Raises:
-        InputError: No such folder, no audio in it, fewer than two labels, or no name that
-            `recording` matches.
+        InputError: No such folder, no audio in it, fewer than two labels, a label that cannot be
+            written, or no name that `recording` matches.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: is not a folder", remedy="name a folder of folders of audio")
@@ -48,8 +50,8 @@ def find_labelled(
     labels = set()
     for place in sorted(path for path in folder.iterdir() if path.is_dir()):
         for path in _audio_below(place):
-            labels.add(place.name)
-            name = path.relative_to(folder).as_posix()
+            labels.add(_label_of(place))
+            name = as_text(path.relative_to(folder).as_posix())
             group = name if recording is None else _recording_of(path, recording)
             if group is None:
                 bad.append(f"{name}: its name has no recording")
@@ -88,7 +90,7 @@ def find_unlabelled(folders: Sequence[Path]) -> list[Clip]:
                 f"{folder}: is not audio and holds none", remedy="name folders or files of audio"
             )
         for path in found:
-            name = path.relative_to(folder.parent).as_posix()
+            name = as_text(path.relative_to(folder.parent).as_posix())
             clips.append(Clip(path, name, sha256_of(path), None, name))
     return clips
 
@@ -131,6 +133,18 @@ def without_single_clips(clips: Sequence[Clip]) -> tuple[list[Clip], list[str]]:
     return [clip for clip in clips if clip.label not in single], single
 
 
+def _label_of(folder: Path) -> str:
+    """Return a folder's name as a label, which stands on a line of its own in UTF-8."""
+    name = folder.name
+    if _NOT_TEXT.search(name) or len(name.splitlines()) != 1 or name != name.strip():
+        raise InputError(
+            f"{as_text(str(folder))!r}: its name cannot be a label: it is not UTF-8, or holds a "
+            "line break, or blanks at an end",
+            remedy="rename the folder",
+        )
+    return name
+
+
 def _audio_below(folder: Path) -> Iterator[Path]:
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith("."):
@@ -143,3 +157,5 @@ def _recording_of(path: Path, pattern: re.Pattern[str]) -> str | None:
 
 
 _MOST_NOTES = 10
+_NOT_TEXT = re.compile("[\ud800-\udfff]")
+"""Finds what stands for a byte that is not UTF-8."""

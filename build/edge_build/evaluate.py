@@ -115,6 +115,27 @@ def evaluate_recipe(path: Path, trial: Trial, cache: Cache) -> list[Result]:
     ]
 
 
+def check_model(folder: Path, *, model_files: Sequence[Path] = ()) -> None:
+    """Make sure that `evaluate_model` can use a model, before hours are spent on others.
+
+    Raises:
+        ModelError: The model does not load, or shows no embedding.
+    """
+    _load(folder, model_files).close()
+
+
+def _load(folder: Path, model_files: Sequence[Path]) -> Model:
+    from edge.load import load_model  # noqa: PLC0415 (the backends are heavy)
+
+    model = load_model(folder, external=model_files)
+    if model.info.embedding_size is None:
+        raise ModelError(
+            f"{folder}: the model shows no embedding to train a head on",
+            remedy="name the tensor under output.embedding in its model.yaml",
+        )
+    return model
+
+
 def evaluate_model(
     folder: Path, trial: Trial, *, seed: int, model_files: Sequence[Path] = ()
 ) -> Result:
@@ -132,14 +153,7 @@ def evaluate_model(
     Raises:
         ModelError: The model does not load, or shows no embedding.
     """
-    from edge.load import load_model  # noqa: PLC0415 (the backends are heavy)
-
-    model = load_model(folder, external=model_files)
-    if model.info.embedding_size is None:
-        raise ModelError(
-            f"{folder}: the model shows no embedding to train a head on",
-            remedy="name the tensor under output.embedding in its model.yaml",
-        )
+    model = _load(folder, model_files)
     rows, spent, audio_s = _embeddings(model, trial.clips)
     identity, size = model.info.name, _folder_size(folder)
     model.close()

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import yaml
 
+from edge.batch.outputs import check_folder
 from edge.contracts import FRAME_SECONDS, Model
 from edge.errors import InputError
 from edge.model.folder import read_folder, sha256_of
@@ -32,7 +33,8 @@ def check_place(out: Path) -> None:
     """Make sure that a model folder may be written, before hours of work.
 
     Raises:
-        InputError: Something else is there, or the folder's name is none for a model.
+        InputError: Something else is there, the folder's name is none for a model, or the place
+            cannot be written to.
     """
     name = out.resolve().name
     try:
@@ -51,6 +53,7 @@ def check_place(out: Path) -> None:
             f"{out}: is there already and is no model folder",
             remedy="name another place for --out, or move what is there",
         )
+    check_folder("--out", next(place for place in out.resolve().parents if place.exists()))
 
 
 def write_folder(out: Path, recipe: Recipe, recipe_path: Path, learnt: Learnt) -> Path:

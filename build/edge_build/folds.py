@@ -31,14 +31,14 @@ def folds_of(clips: Sequence[Clip], rule: str, pattern: re.Pattern[str], *, seed
     """
     if rule == FIRST_DIGIT:
         folds = [_by_name(clip, pattern) for clip in clips]
-    elif rule.isdigit():
+    elif rule.isdecimal() and int(rule) >= 2:
         folds = _dealt(clips, int(rule), seed=seed)
     elif ":" in rule:
         folds = _by_table(clips, rule)
     else:
         raise InputError(
             f"--folds {rule}: is no rule for folds",
-            remedy=f"say {FIRST_DIGIT}, a number such as 5, or TABLE.csv:COLUMN",
+            remedy=f"say {FIRST_DIGIT}, a number from 2 on such as 5, or TABLE.csv:COLUMN",
         )
     _check(clips, folds, rule)
     return folds

@@ -33,15 +33,21 @@ def stream_samples(path: Path, *, sample_rate_hz: int) -> Iterator[FloatArray]:
     completed with zeros, a shorter one left out.
 
     Raises:
-        AudioError: Not audio, samples that `find_unusable` finds, or under a second of it.
+        AudioError: Not audio, samples that `find_unusable` finds, a hole in the middle, or under a
+            second of it.
     """
     resampler: StreamResampler | None = None
     held: list[FloatArray] = []
-    samples = 0
+    samples = end = 0
     with AudioFile(path) as file:
         for block in file:
             if resampler is None:
                 resampler = StreamResampler(from_hz=block.sample_rate_hz, to_hz=sample_rate_hz)
+            if block.start_sample != end:
+                raise AudioError(
+                    f"{path}: some of it is missing at {end / block.sample_rate_hz:.1f} s"
+                )
+            end = block.end_sample
             if find_unusable(block.samples) is not None:
                 raise AudioError(
                     f"{path}: holds samples that are NaN, infinite or beyond ±{MOST_MAGNITUDE:g}"

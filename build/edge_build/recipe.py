@@ -10,7 +10,8 @@ from msgspec import Meta
 from edge import strict_yaml
 from edge.contracts import FRAME_SECONDS
 from edge.errors import ConfigError
-from edge.model.manifest import FeaturesSpec, LicenceSpec, Name, Positive, PositiveFloat, Record
+from edge.model.manifest import FeaturesSpec, LicenceSpec, Name, Positive, PositiveFloat
+from edge.strict_yaml import Record
 from edge.stsg.spec import FeatureSpec
 
 Share = Annotated[float, Meta(gt=0, lt=1)]

@@ -4,6 +4,7 @@ import csv
 import io
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
@@ -13,7 +14,14 @@ from edge_build.cache import Cache
 from edge_build.card import add_scores
 from edge_build.commands import PATHS_REMARK, evaluate_command, last_name
 from edge_build.dataset import Clip, find_labelled, find_unlabelled
-from edge_build.evaluate import Result, Trial, evaluate_model, evaluate_recipe, usable_trial
+from edge_build.evaluate import (
+    Result,
+    Trial,
+    check_model,
+    evaluate_model,
+    evaluate_recipe,
+    usable_trial,
+)
 from edge_build.folder import CARD_NAME
 from edge_build.folds import folds_of
 from edge_build.recipe import is_recipe, one_group, read_recipe
@@ -29,6 +37,26 @@ COLUMNS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """A comparison, as it is shown."""
+
+    markdown: str
+    csv: str
+    title: str
+    """Its heading in a model card."""
+    card: str
+    """What a model card says of it."""
+
+    def add_to(self, folder: Path) -> None:
+        """Write it into a model folder's card.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        add_scores(folder / CARD_NAME, self.title, self.card)
+
+
 def run_evaluation(
     systems: Sequence[str],
     *,
@@ -39,11 +67,10 @@ def run_evaluation(
     recording: str | None,
     models_dir: Path | None,
     model_files: Sequence[Path] = (),
-    out: Path | None,
     card: Path | None,
     cache: Cache,
-) -> str:
-    """Compare recipes and models; return the Markdown table.
+) -> Evaluation:
+    """Compare recipes and models.
 
     Args:
         systems: Paths of recipes (`.yaml`), names or folders of models.
@@ -54,8 +81,7 @@ def run_evaluation(
         recording: Finds the recording there; by default as the first recipe says.
         models_dir: Folder of model folders that is looked through before the shipped ones.
         model_files: Folders with files of `external` models.
-        out: CSV file to write.
-        card: Model folder whose card gets the table.
+        card: Model folder whose card will get the table.
         cache: Where results are kept.
 
     Raises:
@@ -70,6 +96,9 @@ def run_evaluation(
     recipes = [read_recipe(path) for path in places if is_recipe(path.name)]
     if card is not None and not (card / CARD_NAME).is_file():
         raise InputError(f"{card}: holds no {CARD_NAME}", remedy="name a folder that train made")
+    for place in places:
+        if not is_recipe(place.name):
+            check_model(place, model_files=model_files)
     said = recording or next((r.recording for r in recipes if r.recording), None)
     clips, left_out = find_labelled(
         data, recording=one_group(said, where="--recording") if said else None
@@ -78,6 +107,9 @@ def run_evaluation(
     _refuse_twice(clips, others)
     seed = recipes[0].seed if recipes else 1
     fold_of = folds_of(clips, folds, one_group(fold_pattern, where="--fold-pattern"), seed=seed)
+    few = _fewer_folds(folds, len(set(fold_of)))
+    for note in few:
+        tqdm.write(f"edge-build: note: {note}", file=sys.stderr)
     labels = tuple(sorted({clip.label for clip in clips if clip.label}))
     trial, notes = usable_trial(
         Trial(tuple(clips), tuple(fold_of), tuple(others), labels), recipes, cache, left_out
@@ -88,33 +120,36 @@ def run_evaluation(
             results += evaluate_recipe(place, trial, cache)
         else:
             results.append(evaluate_model(place, trial, seed=seed, model_files=model_files))
-    text = markdown_table(results)
     for note in notes:
         tqdm.write(f"edge-build: note: {note}", file=sys.stderr)
-    if out is not None:
-        out.write_text(csv_table(results), "utf-8")
-    if card is not None:
-        command = evaluate_command(
-            places,
-            data=data,
-            unlabelled=unlabelled,
-            folds=folds,
-            fold_pattern=fold_pattern,
-            recording=recording,
-            models_dir=models_dir,
-            model_files=model_files,
-            card=card,
-        )
-        add_scores(
-            card / CARD_NAME,
-            f"{last_name(data)}, {len(set(trial.folds))} folds",
-            f"{len(trial.clips)} clips. Codebook, vectors and head were learnt again without each "
-            "fold that they were tested on; the figures are of all clips together, one answer "
-            f"each.\n\n{markdown_table(results, timed=False)}\n"
-            + "".join(f"- {note}\n" for note in notes)
-            + f"\n{command}\n\n{PATHS_REMARK}",
-        )
-    return text
+    command = evaluate_command(
+        places,
+        data=data,
+        unlabelled=unlabelled,
+        folds=folds,
+        fold_pattern=fold_pattern,
+        recording=recording,
+        models_dir=models_dir,
+        model_files=model_files,
+        card=card,
+    )
+    return Evaluation(
+        markdown_table(results),
+        csv_table(results),
+        f"{last_name(data)}, {len(set(trial.folds))} folds",
+        f"{len(trial.clips)} clips. Codebook, vectors and head were learnt again without each "
+        "fold that they were tested on; the figures are of all clips together, one answer "
+        f"each.\n\n{markdown_table(results, timed=False)}\n"
+        + "".join(f"- {note}\n" for note in [*few, *notes])
+        + f"\n{command}\n\n{PATHS_REMARK}",
+    )
+
+
+def _fewer_folds(rule: str, folds: int) -> list[str]:
+    """Say where fewer folds were dealt than were asked for."""
+    if not rule.isdigit() or folds == int(rule):
+        return []
+    return [f"--folds {rule}: {folds} folds were dealt; no class has more recordings"]
 
 
 def markdown_table(results: Sequence[Result], *, timed: bool = True) -> str:

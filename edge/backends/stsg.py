@@ -190,10 +190,10 @@ def _read_codebook(folder: ModelFolder) -> tuple[Codebook, Search | None]:
         if not isinstance(pca, faiss.LinearTransform) or inner.metric_type != faiss.METRIC_L2:
             raise TypeError(f"it is not {form}")
     except (RuntimeError, TypeError) as reason:
+        # What Faiss says is of its own source files.
+        why = reason if isinstance(reason, TypeError) else "it is broken, or no index of Faiss"
         raise folder.error(
-            "files.codebook",
-            f"{path.name} cannot be used: {reason}",
-            remedy="build the model again",
+            "files.codebook", f"{path.name} cannot be used: {why}", remedy="build the model again"
         ) from None
     projection = faiss.vector_to_array(pca.A).reshape(-1, pca.d_in)[: pca.d_out]
     bias = faiss.vector_to_array(pca.b) if pca.have_bias else np.zeros(pca.d_out, np.float32)

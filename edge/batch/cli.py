@@ -10,6 +10,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+import edge
+
 if TYPE_CHECKING:
     from edge.batch.options import Options
 
@@ -35,9 +37,15 @@ post.yaml is a list, applied in order:
 
 exit codes:
   0  every recording was scored
-  1  finished, but some recordings were not scored, or not to their end, or not one window of them
-     could be (all NaN, say, or too short); the summary says which and why
-  2  nothing was done: wrong arguments, no audio, a model or template that cannot be used
+  1  finished, but some recordings were not scored, or not to their end (a copy that broke off, or
+     out of time), or not one window of them could be (all NaN, say, or too short); the summary says
+     which and why. Also where the scores are there, but the --report could not be written
+  2  nothing was done: wrong arguments, no audio, a model or template that cannot be used, a place
+     that cannot be written to
+  130  stopped; where something was scored, the same command with --resume goes on
+
+Where --out or --report is a link, what it leads to is written. A device, a pipe or a socket is
+refused, for a file would take its place.
 
 A single window without a score changes nothing in that: the summary names the first of them, the
 --report all, with their times and reasons. Names that are no UTF-8 are written with each such byte
@@ -55,26 +63,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from edge.errors import EdgeError  # noqa: PLC0415 (--help stays quick)
 
     signal.signal(signal.SIGTERM, _terminate)
+    journal = None
     try:
-        return _run(_options(options), began_s)
+        asked = _options(options)
+        journal = asked.journal
+        return _run(asked, began_s)
     except EdgeError as error:
         print(f"edge-batch: {error}", file=sys.stderr)
         return NOTHING_DONE
     except KeyboardInterrupt:
-        print(
-            "edge-batch: stopped; what was scored is kept: the same command with --resume goes on",
-            file=sys.stderr,
-        )
+        kept = "nothing was scored yet"
+        if journal is not None and journal.exists():
+            kept = "what was scored is kept: the same command with --resume goes on"
+        print(f"edge-batch: stopped; {kept}", file=sys.stderr)
         return INTERRUPTED
 
 
 def _run(options: "Options", began_s: float) -> int:
     from edge.batch.run import run  # noqa: PLC0415 (--help stays quick)
+    from edge.errors import InputError  # noqa: PLC0415
 
     summary = run(options, began_s=began_s)
     print(summary.text(options.out), file=sys.stderr)
     if options.report is not None:
-        summary.write_json(options.report, options.out)
+        try:
+            summary.write_json(options.report, options.out)
+        except InputError as error:
+            print(f"edge-batch: --report: {error.what}; the scores are there", file=sys.stderr)
+            return SOME_FAILED
     return DONE if summary.complete else SOME_FAILED
 
 
@@ -160,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="JSON",
         help="also write the summary here, with every window that has no score",
     )
+    add("--version", action="version", version=f"edge-batch {edge.__version__}")
     add("--quiet", action="store_true", help="no progress, only the summary")
     return parser
 

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from edge.batch.names import as_text
 from edge.errors import InputError
 from edge.sources.file import SUFFIXES
+from edge.table.text import as_text
 
 
 class Recordings:
@@ -55,6 +55,8 @@ def find_recordings(inputs: Sequence[Path]) -> Recordings:
         if place.is_dir():
             for path in _walk(os.path.realpath(place), set(), left_out):
                 given.setdefault(path, os.fspath(place))
+        elif kind := _special_kind(os.fspath(place)):
+            left_out[os.path.abspath(place)] = f"is {kind}, not a file"
         elif os.path.lexists(place):
             given.setdefault(_real(os.fspath(place)), "")
         else:
@@ -62,8 +64,10 @@ def find_recordings(inputs: Sequence[Path]) -> Recordings:
     if not given:
         names = ", ".join(str(place) for place in inputs)
         kinds = " ".join(sorted(SUFFIXES))
+        why = [f"\n  left out: {as_text(path)}: {said}" for path, said in left_out.items()]
         raise InputError(
-            f"{names}: no audio found", remedy=f"name a directory with files such as {kinds}"
+            f"{names}: no audio found{''.join(why[:_MOST_NAMED])}",
+            remedy=f"name a directory with files such as {kinds}",
         )
     paths = sorted(given, key=lambda path: (os.path.basename(path), path))
     return Recordings(paths, _distinct_stems(paths, given), sorted(left_out.items()))
@@ -73,7 +77,7 @@ def _walk(folder: str, seen: set[str], left_out: dict[str, str]) -> Iterator[str
     """Yield the real paths of the audio below a folder; links are followed, circles are not.
 
     A folder inside that cannot be listed is yielded itself, to be counted among what failed; pipes
-    and the like go into `left_out` by path, with the reason.
+    and the like, and what macOS leaves behind, go into `left_out` by path, with the reason.
     """
     if folder in seen:
         return
@@ -91,17 +95,14 @@ def _walk(folder: str, seen: set[str], left_out: dict[str, str]) -> Iterator[str
         if entry.is_dir():
             real = _real(entry.path) if entry.is_symlink() else entry.path
             yield from _walk(real, seen, left_out)
-        elif _has_audio_name(entry.name):
+        elif os.path.splitext(entry.name)[1].lower() in SUFFIXES:
             kind = "" if entry.is_file() else _special_kind(entry.path)
             if kind:
                 left_out[entry.path] = f"is {kind}, not a file"
+            elif entry.name.startswith("._"):
+                left_out[entry.path] = "is what macOS keeps beside a file, not audio"
             else:
                 yield _real(entry.path) if entry.is_symlink() else entry.path
-
-
-def _has_audio_name(name: str) -> bool:
-    """Go by the suffix, but leave out what other systems leave beside a file (`._name`)."""
-    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith("._")
 
 
 def _special_kind(path: str) -> str:
@@ -148,6 +149,7 @@ def _longer_stem(path: str, root: str, level: int) -> str:
 
 
 _LEVELS = 4
+_MOST_NAMED = 5
 _SPECIAL_KINDS = (
     (stat.S_ISFIFO, "a pipe"),
     (stat.S_ISSOCK, "a socket"),

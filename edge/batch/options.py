@@ -30,3 +30,8 @@ class Options:
     quiet: bool = False
     report: Path | None = None
     """Where to write the summary as JSON."""
+
+    @property
+    def journal(self) -> Path:
+        """What is scored is kept here until the output is written."""
+        return self.out.with_name(f"{self.out.name}.partial")

@@ -1,9 +1,9 @@
 """What a run is about, read and checked before anything is begun."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
@@ -12,8 +12,8 @@ from edge.batch.inputs import Recordings, find_recordings
 from edge.batch.models import ChosenModel, choose_models
 from edge.batch.names import some_of
 from edge.batch.options import Options
+from edge.batch.outputs import check_outputs
 from edge.batch.template import Template, read_template
-from edge.errors import InputError
 from edge.refine import PostSpec, read_post, unknown_labels
 
 
@@ -54,11 +54,7 @@ def make_plan(options: Options) -> Plan:
     Raises:
         EdgeError: Something of it is not there or not usable.
     """
-    folder = options.out.absolute().parent
-    if not folder.is_dir():
-        raise InputError(f"--out: {folder} is not a directory", remedy="create it first")
-    if options.out.is_dir():
-        raise InputError(f"--out: {options.out} is a directory", remedy="name a file in it")
+    _check_outputs(options)
     template = read_template(options.template) if options.template else None
     post = read_post(options.post) if options.post else []
     models, remarks = choose_models(options)
@@ -67,7 +63,7 @@ def make_plan(options: Options) -> Plan:
         names = ", ".join(unknown)
         remarks.append(f"--post: thresholds of labels that {models[0].id} does not have: {names}")
     recordings = find_recordings(options.inputs)
-    _check_outputs(options, recordings)
+    _check_outputs(options, recordings.paths)
     warnings = [] if template is None else _mismatches(template, models, recordings)
     return Plan(
         options,
@@ -112,16 +108,10 @@ def _mismatches(
     return warnings
 
 
-def _check_outputs(options: Options, recordings: Recordings) -> None:
-    """Make sure that nothing which is read would be written over, and that all can be written."""
-    read = {os.path.realpath(path) for path in recordings.paths}
-    read |= {os.path.realpath(path) for path in (options.template, options.post) if path}
-    for name, path in (("--out", options.out), ("--report", options.report)):
-        if path is None:
-            continue
-        if os.path.realpath(path) in read:
-            raise InputError(f"{name}: {path} is an input", remedy="name another file")
-        if not path.absolute().parent.is_dir():
-            raise InputError(
-                f"{name}: {path.absolute().parent} is not a directory", remedy="create it first"
-            )
+def _check_outputs(options: Options, recordings: Sequence[str] = ()) -> None:
+    """Make sure that all can be written and that nothing which is read is written over."""
+    read = dict.fromkeys(map(Path, recordings), "an input")
+    read |= {options.template: "the --template"} if options.template else {}
+    read |= {options.post: "the --post file"} if options.post else {}
+    outputs = {"--out": options.out, "the journal of --out": options.journal}
+    check_outputs(outputs | ({"--report": options.report} if options.report else {}), read=read)

@@ -3,6 +3,7 @@
 import contextlib
 import multiprocessing
 import multiprocessing.connection
+import multiprocessing.resource_tracker
 import os
 import signal
 from collections.abc import Iterator
@@ -52,6 +53,8 @@ class Processes:
         self._lines: list[str] = []
         self._told: set[str] = set()
         self._stillborn = 0
+        # It would be started with the first process, and let interrupts through again.
+        multiprocessing.resource_tracker.ensure_running()
         self._workers = [self._start() for _ in range(count)]
 
     @property
@@ -121,7 +124,12 @@ class Processes:
         process = self._context.Process(
             target=_work, args=(self._work, theirs, speaking), daemon=True
         )
-        process.start()
+        # An interrupt is this process's to answer, also while Python starts in that one.
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         theirs.close()
         speaking.close()
         return _Worker(process, ours, Overheard(hearing))
@@ -158,7 +166,6 @@ def _work(
     """Be a worker: load, then answer each task; end when the pipe closes."""
     os.dup2(speaking.fileno(), 2)
     speaking.close()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         try:
             scorer = Scorer(work)

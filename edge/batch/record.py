@@ -49,7 +49,7 @@ class FileRecord:
     model: str
     """Fingerprint of the model that scored it."""
     seconds: float
-    """Length of the audio that was read."""
+    """Length of the audio that was decoded."""
     elapsed_s: float
     """What scoring it took."""
     counts: Mapping[str, int]
@@ -58,6 +58,8 @@ class FileRecord:
     """Where windows have no prediction and why, in order."""
     notes: Sequence[str]
     """What was off in the file."""
+    ends_early: bool = False
+    """Whether the file lacks its end."""
     out_of_time: bool = False
     """Whether the budget ended before the recording did."""
     parts: Sequence[tuple[int, int]] = field(default=())
@@ -77,7 +79,7 @@ class FileRecord:
 
 STATE_LETTERS = {"predicted": "P", "skipped": "S", "failed": "F", "gap": "G"}
 
-FORMAT = 2
+FORMAT = 3
 """Of what the records' heads hold; a journal of another one is not gone on with."""
 
 _PREFIX = struct.Struct("<4sIQI")

@@ -34,10 +34,10 @@ def run(options: Options, *, began_s: float) -> Summary:
     )
     for warning in plan.warnings:
         tell(f"WARNING: {warning}")
-    partial = options.out.with_name(f"{options.out.name}.partial")
-    journal = Journal(partial, plan.identity, resume=options.resume)
+    journal = Journal(options.journal, plan.identity, resume=options.resume)
     try:
         Dispatch(plan, journal, summary, began_s=began_s).run()
+        summary.sort(recordings.paths)
         _write(plan, journal, summary)
     except BaseException:
         if journal.is_fresh:

@@ -32,9 +32,9 @@ class Matched:
 
     rows: int
     """Rows of the template."""
-    repeated: int
-    """Rows of the template that repeat an earlier one."""
-    filled: int
+    repeated_rows: Sequence[str]
+    """Row ids that stand in the template more than once, each once."""
+    filled_rows: Sequence[str]
     """Rows without a prediction, which hold their columns' means."""
     unasked: int
     """Predicted rows that the template does not ask for."""
@@ -99,7 +99,7 @@ class Submission:
             table = np.concatenate(kept)
             del kept
         mean = total / good if good else total_all / max(1, unasked)
-        filled = sum(wanted[name] < 0 for name in template.rows)
+        filled = [name for name in template.rows if wanted[name] < 0]
         self._write_rows(path, template, wanted, np.vstack([table, mean.astype(np.float32)]))
         known = {label for labels in self._labels.values() for label in labels}
         missing = [name for name in classes if name not in known]
@@ -176,7 +176,11 @@ def _arrange(scores: FloatArray, pick: NDArray[np.intp] | None) -> FloatArray:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of `path` when it is complete and on the disk."""
+    """Open a file that takes the place of `path` when it is complete and on the disk.
+
+    A link stays, and what it leads to is replaced.
+    """
+    path = Path(os.path.realpath(path))
     temporary = path.with_name(f"{path.name}.tmp")
     try:
         with temporary.open("wb", buffering=1 << 20) as out:

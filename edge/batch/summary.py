@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge.batch.names import as_text, some_of
+from edge.batch.names import count_of, some_of
 from edge.batch.progress import clock
 from edge.batch.record import STATE_LETTERS, FileRecord, Stretch
 from edge.batch.submission import Matched
+from edge.table.text import as_text
+from edge.table.whole import write_lines
 
 _STATES = {letter: state for state, letter in STATE_LETTERS.items()}
 
@@ -38,6 +40,8 @@ class Summary:
     """Path and what was off, for recordings that were scored all the same."""
     failures: list[tuple[str, str]] = field(default_factory=list)
     """Path and reason, for recordings that were not scored."""
+    ending_early: list[str] = field(default_factory=list)
+    """Recordings that lack their end: they were scored as far as they go."""
     unreached: list[str] = field(default_factory=list)
     """Recordings that the budget left no time for, in whole or part."""
     renamed: list[tuple[str, str]] = field(default_factory=list)
@@ -65,15 +69,26 @@ class Summary:
         self.notes += [(record.path, note) for note in record.notes]
         if record.out_of_time:
             self.unreached.append(record.path)
+        elif record.ends_early:
+            self.ending_early.append(record.path)
+
+    def sort(self, paths: Sequence[str]) -> None:
+        """Put what is said of recordings into their order, not that in which workers were done."""
+        place = {path: number for number, path in enumerate(paths)}
+        self.unscored.sort(key=lambda item: place[item[0]])
+        for items in (self.unheard, self.notes, self.failures):
+            items.sort(key=lambda item: place[item[0]])
+        for names in (self.ending_early, self.unreached):
+            names.sort(key=place.__getitem__)
 
     @property
     def complete(self) -> bool:
         """Whether every recording was scored, and to its end."""
-        return not (self.failures or self.unreached or self.unheard)
+        return not (self.failures or self.unreached or self.unheard or self.ending_early)
 
     def text(self, out: Path) -> str:
         """Write it for a person."""
-        lines = [f"{as_text(str(out))}: {self.rows} rows"]
+        lines = [f"{as_text(str(out))}: {count_of(self.rows, 'row')}"]
         if self.matched is not None:
             lines += self._matched_lines(self.matched)
         lines.append(f"files: {sum(self.scored.values())} of {self.files} scored")
@@ -96,7 +111,7 @@ class Summary:
         lines += self.remarks
         lines += _list("left out", self.left_out)
         lines += _list("given longer names, their stems not being unique", self.renamed)
-        lines += _list("scored, but", self.notes)
+        lines += _list("scored, but", _by_path(self.notes))
         lines += _list("no window could be scored", self.unheard)
         lines += _list("not scored", self.failures)
         if self.unreached:
@@ -134,6 +149,7 @@ class Summary:
             "notes": _pairs(self.notes, "note"),
             "unheard": _pairs(self.unheard, "reason"),
             "failures": _pairs(self.failures, "reason"),
+            "ending_early": [as_text(path) for path in self.ending_early],
             "unreached": [as_text(path) for path in self.unreached],
             "left_out": _pairs(self.left_out, "reason"),
             "renamed": _pairs(self.renamed, "stem"),
@@ -143,16 +159,22 @@ class Summary:
             if matched is None
             else {
                 "rows": matched.rows,
-                "repeated": matched.repeated,
-                "filled": matched.filled,
+                "repeated": len(matched.repeated_rows),
+                "repeated_rows": list(matched.repeated_rows),
+                "filled": len(matched.filled_rows),
+                "filled_rows": list(matched.filled_rows),
                 "unasked": matched.unasked,
                 "missing_classes": list(matched.missing_classes),
             },
         }
 
     def write_json(self, path: Path, out: Path) -> None:
-        """Write all of it as JSON."""
-        path.write_text(json.dumps(self.to_json(out), indent=1) + "\n", encoding="utf-8")
+        """Write all of it as JSON; where `path` is a link, what it leads to is replaced.
+
+        Raises:
+            InputError: It cannot be written.
+        """
+        write_lines(path.resolve(), [json.dumps(self.to_json(out), indent=1), "\n"])
 
     def _windows_text(self) -> str:
         parts = []
@@ -173,7 +195,7 @@ class Summary:
                     reasons[stretch.reason] += stretch.windows
                     by_path.setdefault(path, []).append(stretch)
             lines += [
-                f"{_STATES[letter]}: {count} windows: {reason}"
+                f"{_STATES[letter]}: {count_of(count, 'window')}: {reason}"
                 for reason, count in reasons.most_common(_MOST_REASONS)
             ]
             if len(reasons) > _MOST_REASONS:
@@ -184,17 +206,21 @@ class Summary:
         return lines
 
     def _matched_lines(self, matched: Matched) -> list[str]:
-        lines = [f"template: {matched.rows} rows"]
-        if matched.filled:
-            lines[0] += f", {matched.filled} without a prediction hold their columns' means"
+        lines = [f"template: {count_of(matched.rows, 'row')}"]
         if matched.unasked:
-            lines[0] += f", {matched.unasked} predicted rows are not in it"
-        if matched.repeated:
-            lines.append(f"template: {matched.repeated} rows are there more than once")
+            lines[0] += f"; predicted, but not in it: {count_of(matched.unasked, 'row')}"
+        for what, rows in (
+            ("without a prediction, holding the means of their columns", matched.filled_rows),
+            ("there more than once", matched.repeated_rows),
+        ):
+            if rows:
+                names = some_of(rows, most=_MOST_NAMES)
+                lines.append(f"template: {count_of(len(rows), 'row')} {what}: {names}")
         missing = matched.missing_classes
         if missing:
             names = some_of(missing, most=_MOST_NAMES)
-            lines.append(f"template: {len(missing)} classes unknown to the model hold 0: {names}")
+            count = "1 class" if len(missing) == 1 else f"{len(missing)} classes"
+            lines.append(f"template: {count} unknown to the model, holding 0: {names}")
         return lines
 
 
@@ -218,6 +244,14 @@ def _reasons(stretches: Iterable[Stretch]) -> str:
     reasons = list(dict.fromkeys(stretch.reason for stretch in stretches))
     more = len(reasons) - _MOST_REASONS
     return "; ".join(reasons[:_MOST_REASONS]) + (f"; and {more} more reasons" if more > 0 else "")
+
+
+def _by_path(items: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Put what is said of one recording into one line."""
+    words: dict[str, list[str]] = {}
+    for path, said in items:
+        words.setdefault(path, []).append(said)
+    return [(path, "; ".join(said)) for path, said in words.items()]
 
 
 def _pairs(items: Iterable[tuple[str, str]], what: str) -> list[dict[str, str]]:

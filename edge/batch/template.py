@@ -30,16 +30,16 @@ class Template:
         return {row.rpartition("_")[0] for row in self.rows}
 
     @property
-    def repeated(self) -> int:
-        """How many rows repeat an earlier one."""
-        return len(self.rows) - len(set(self.rows))
+    def repeated(self) -> list[str]:
+        """Row ids that are there more than once, each once, in order."""
+        return [name for name, count in Counter(self.rows).items() if count > 1]
 
 
 def read_template(path: Path) -> Template:
     """Read the header and the row ids of a sample submission.
 
     Raises:
-        InputError: It cannot be read, or its header is not that of a submission.
+        InputError: It cannot be read, is not that of a submission, or a line is not like the first.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -51,12 +51,18 @@ def read_template(path: Path) -> Template:
             for line in lines:
                 if not line:
                     continue
-                if len(line) <= place:
+                problem = ""
+                if len(line) != len(columns):
+                    problem = f"has {len(line)} cells, the first line {len(columns)}"
+                elif not line[place].strip():
+                    problem = f"has no {ROW_ID}"
+                if problem:
                     raise InputError(
-                        f"{path}:{lines.line_num}: has no {ROW_ID}",
-                        remedy="mend or remove that line",
+                        f"{path}:{lines.line_num}: {problem}", remedy="mend or remove that line"
                     )
                 rows.append(line[place])
+            if not rows:
+                raise InputError(f"{path}: has a first line and no rows", remedy=_DOWNLOAD)
     except OSError as reason:
         raise InputError(
             f"{path}: cannot be read: {reason.strerror}",

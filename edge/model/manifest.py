@@ -5,10 +5,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from edge import strict_yaml
 from edge.errors import ModelError
+from edge.strict_yaml import Record
 from edge.stsg.spec import Normalisation
 from edge.windows.activation import Activation
 from edge.windows.clips import Aggregate
@@ -31,10 +32,6 @@ class LabelFormat(StrEnum):
     """A line `scientific name_common name` for each label."""
     CSV = "csv"
     """A table with a heading, one column of which holds the labels."""
-
-
-class Record(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A part of the manifest: read-only, and strict about its keys."""
 
 
 class FileEntry(Record, frozen=True):

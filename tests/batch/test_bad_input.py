@@ -78,7 +78,7 @@ def test_bad_input_is_counted_and_the_rest_scored(edge_batch, bad_input, tmp_pat
     assert "wrong size in the header" in notes["unsized.wav"]
     assert report["windows"] == {"predicted": len(rows), "skipped": 1, "failed": 3, "gap": 0}
     assert "failed: 2 windows: holds samples that are NaN or infinite" in done.stderr
-    assert "failed: 1 windows: holds samples that are absurdly large" in done.stderr
+    assert "failed: 1 window: holds samples that are absurdly large" in done.stderr
     (unheard,) = report["unheard"]
     assert Path(unheard["path"]).name == "tenth.wav"
     assert "shorter than 1 s" in unheard["reason"]

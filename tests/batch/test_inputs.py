@@ -22,7 +22,10 @@ def test_directories_are_searched_for_audio(tmp_path):
     """All below a directory with a known suffix, in any case, in the order of file names."""
     touch(tmp_path / "b.WAV", tmp_path / "sub" / "deep" / "a.flac", tmp_path / "c.Mp3")
     touch(tmp_path / "notes.txt", tmp_path / "._b.wav", tmp_path / "b.wav.bak")
-    assert stems(find_recordings([tmp_path])) == ["a", "b", "c"]
+    found = find_recordings([tmp_path])
+    assert stems(found) == ["a", "b", "c"]
+    (left_out,) = found.left_out
+    assert left_out == (str(tmp_path / "._b.wav"), "is what macOS keeps beside a file, not audio")
 
 
 def test_named_file_is_taken_whatever_its_suffix(tmp_path):
@@ -100,5 +103,9 @@ def test_nothing_to_score_is_an_error(tmp_path):
     touch(tmp_path / "notes.txt")
     with pytest.raises(InputError, match="no audio found"):
         find_recordings([tmp_path])
+    os.mkfifo(tmp_path / "pipe.wav")
+    for place in (tmp_path, tmp_path / "pipe.wav"):
+        with pytest.raises(InputError, match=r"no audio found\n  left out: .*pipe\.wav: is a pipe"):
+            find_recordings([place])
     with pytest.raises(InputError, match="does not exist"):
         find_recordings([tmp_path / "nowhere"])

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -36,8 +37,9 @@ def test_interrupt_keeps_what_was_scored(edge_batch, models_dir, tmp_path):
     """Ctrl-C ends with 130, says how to go on, and leaves no process behind."""
     folder = tmp_path / "in"
     folder.mkdir()
-    for number in range(12):
-        write_noise(folder / f"r{number:02d}.wav", seconds=60, seed=number)
+    write_noise(folder / "r00.wav", seconds=5, seed=0)
+    for number in (1, 2):
+        sparse_wav(folder / f"r{number:02d}.wav", seconds=3600 * 18, rate_hz=RATE)
     arguments = (folder, "--model", "tiny", "--out", "s.csv", "--workers", 2)
     process = start(models_dir, *arguments, cwd=tmp_path, start_new_session=True)
     partial = tmp_path / "s.csv.partial"
@@ -48,7 +50,30 @@ def test_interrupt_keeps_what_was_scored(edge_batch, models_dir, tmp_path):
     assert "--resume" in errors
     assert "Traceback" not in errors
     wait_for(lambda: not alive(process.pid))
-    assert edge_batch(*arguments, "--resume").returncode == 0
+    for number in (1, 2):
+        write_noise(folder / f"r{number:02d}.wav", seconds=5, seed=number)
+    done = edge_batch(*arguments, "--resume", "--report", "r.json")
+    assert done.returncode == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert (report["resumed"], report["rows"]) == (1, 3)
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.03, 0.1, 0.3])
+def test_interrupt_while_workers_start_is_quiet(models_dir, tmp_path, delay_s):
+    """No process shows where it was, and where nothing was kept, nothing is promised."""
+    sparse_wav(tmp_path / "a.wav", seconds=3600 * 18, rate_hz=RATE)
+    sparse_wav(tmp_path / "b.wav", seconds=3600 * 18, rate_hz=RATE)
+    arguments = (tmp_path, "--model", "tiny", "--out", "s.csv", "--workers", 2)
+    process = start(models_dir, *arguments, cwd=tmp_path, start_new_session=True)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    wait_for(lambda: len(children.read_text().split()) >= 2)
+    time.sleep(delay_s)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert errors == "edge-batch: stopped; nothing was scored yet\n"
+    wait_for(lambda: not alive(process.pid))
+    assert not (tmp_path / "s.csv.partial").exists()
 
 
 def test_changed_recording_is_scored_again(edge_batch, models_dir, tmp_path):

@@ -19,7 +19,8 @@ def test_template_is_filled_exactly(edge_batch, recordings, tmp_path):
         writer.writerow(columns)
         writer.writerows([0.1, 0.2, row, 0.3, 0.4] for row in rows)
     plain = edge_batch(recordings, "--model", "tiny", "--out", "all.csv")
-    done = edge_batch(recordings, "--model", "tiny", "--out", "s.csv", "--template", template)
+    arguments = (recordings, "--model", "tiny", "--out", "s.csv", "--template", template)
+    done = edge_batch(*arguments, "--report", "r.json")
     assert (plain.returncode, done.returncode) == (0, 0)
     with (tmp_path / "s.csv").open(newline="") as file:
         header, *filled = csv.reader(file)
@@ -34,10 +35,17 @@ def test_template_is_filled_exactly(edge_batch, recordings, tmp_path):
             mean = np.mean([scores[name][at] for name in good])
             expected = scores[row[2]][at] if row[2] in scores else mean
             assert float(row[place]) == pytest.approx(expected, rel=2e-6)
-    assert "6 rows, 2 without a prediction" in done.stderr
-    assert f"{len(scores) - 3} predicted rows are not in it" in done.stderr
-    assert "1 rows are there more than once" in done.stderr
-    assert "1 classes unknown to the model hold 0: unicorn" in done.stderr
+    unasked = len(scores) - 3
+    for line in (
+        f"template: 6 rows; predicted, but not in it: {unasked} rows\n",
+        "2 rows without a prediction, holding the means of their columns: absent_5, absent_10\n",
+        "template: 1 row there more than once: rec_00_5\n",
+        "template: 1 class unknown to the model, holding 0: unicorn\n",
+    ):
+        assert line in done.stderr
+    report = json.loads((tmp_path / "r.json").read_text())["template"]
+    assert report["filled_rows"] == ["absent_5", "absent_10"]
+    assert report["repeated_rows"] == ["rec_00_5"]
 
 
 def test_template_of_unscored_recordings_is_still_filled(edge_batch, tmp_path):
@@ -76,7 +84,7 @@ def test_template_of_other_classes_is_warned_of_before_and_after(edge_batch, rec
             "EVERY CELL WILL BE 0\n  the template has: unicorn, yeti\n"
         )
         budget = ("--budget", "90m")
-        before, after = edge_batch(*arguments, *quiet, *budget).stderr.split("s.csv: 1 rows")
+        before, after = edge_batch(*arguments, *quiet, *budget).stderr.split("s.csv: 1 row")
         assert before.startswith(warning)
         assert warning in after
         warning = warning.replace(" or quick@1", "")
@@ -112,4 +120,24 @@ def test_template_that_is_no_utf8_is_refused(edge_batch, recordings, tmp_path):
     done = edge_batch(recordings, "--model", "tiny", "--out", "s.csv", "--template", "t.csv")
     assert done.returncode == 2
     assert "is no UTF-8 text" in done.stderr
+    assert "remedy:" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("a_5,1,1\na_10,1\n", "t.csv:3: has 2 cells, the first line 3"),
+        ("a_5,1,1\na_10,1,1,1\n", "t.csv:3: has 4 cells, the first line 3"),
+        ("a_5,1,1\n\n,1,1\n", "t.csv:4: has no row_id"),
+        ("", "t.csv: has a first line and no rows"),
+    ],
+)
+def test_template_with_a_line_that_is_none_is_refused(
+    edge_batch, recordings, tmp_path, lines, says
+):
+    """A row that is cut or has no name can be no row of a submission."""
+    (tmp_path / "t.csv").write_text(f"row_id,owl,wren\n{lines}")
+    done = edge_batch(recordings, "--model", "tiny", "--out", "s.csv", "--template", "t.csv")
+    assert done.returncode == 2
+    assert says in done.stderr
     assert "remedy:" in done.stderr

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from batch_process import RATE, sparse_wav, start, write_noise
 
+import edge
+
 
 def test_help_is_quick_and_teaches():
     """Help needs no model library, and shows commands to copy."""
@@ -109,3 +111,10 @@ def test_bar_moves_within_a_long_recording(models_dir, tmp_path):
     steps = {int(step) for step in re.findall(r"0/1 files, (\d+) %[^\r]*ETA", text)}
     assert len(steps - {0, 100}) >= 3
     assert "1/1 files, 100 %" in text
+
+
+def test_version_is_told(models_dir, tmp_path):
+    """`--version` needs nothing else."""
+    process = start(models_dir, "--version", cwd=tmp_path, stdout=subprocess.PIPE)
+    shown, _ = process.communicate(timeout=60)
+    assert (process.returncode, shown) == (0, f"edge-batch {edge.__version__}\n")

@@ -49,7 +49,7 @@ def test_every_window_is_named_with_its_time_and_reason(edge_batch, tmp_path):
     for line in (
         "windows: 5 predicted, 1 skipped, 5 failed",
         f"failed: 3 windows: holds samples {not_finite}",
-        f"failed: 1 windows: holds samples {too_large}",
+        f"failed: 1 window: holds samples {too_large}",
         f"a.wav: 5-15 s, 35-40 s: holds samples {not_finite}; 15-20 s: holds samples {too_large}; ",
         "b.wav: 10-15 s: tail of 0.400 s",
     ):

@@ -1,7 +1,9 @@
 """The processes that score."""
 
+import contextlib
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -23,9 +25,8 @@ def test_dead_worker_costs_one_recording(models_dir, tmp_path):
         write_noise(folder / f"z{number}.wav", seconds=5, seed=number)
     arguments = (folder, "--model", "tiny", "--out", "s.csv", "--workers", 2, "--report", "r.json")
     process = start(models_dir, *arguments, cwd=tmp_path)
-    partial = tmp_path / "s.csv.partial"
-    wait_for(lambda: partial.exists() and b'"states"' in partial.read_bytes())
-    os.kill(workers_of(process.pid)[0], signal.SIGKILL)
+    wait_for(lambda: busy_workers_of(process.pid))
+    os.kill(busy_workers_of(process.pid)[0], signal.SIGKILL)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     report = json.loads((tmp_path / "r.json").read_text())
@@ -63,15 +64,29 @@ def workers_of(process: int) -> list[int]:
     ]
 
 
+def busy_workers_of(process: int) -> list[int]:
+    """List those of them that have a long recording open."""
+    return [worker for worker in workers_of(process) if any(map(is_long, open_files_of(worker)))]
+
+
+def open_files_of(process: int) -> list[str]:
+    with contextlib.suppress(OSError):
+        return [os.readlink(entry) for entry in Path(f"/proc/{process}/fd").iterdir()]
+    return []
+
+
+def is_long(path: str) -> bool:
+    return Path(path).name.startswith("long")
+
+
 def test_last_words_of_a_dead_worker_are_kept(models_dir, tmp_path):
     """What native code wrote to standard error before it died is part of the reason."""
     for number in range(2):
         sparse_wav(tmp_path / f"long{number}.wav", seconds=5400, rate_hz=RATE)
     arguments = (tmp_path, "--model", "tiny", "--out", "s.csv", "--workers", 2)
     process = start(models_dir, *arguments, "--report", "r.json", cwd=tmp_path)
-    partial = tmp_path / "s.csv.partial"
-    wait_for(lambda: partial.exists() and b'"states"' in partial.read_bytes())
-    worker = workers_of(process.pid)[0]
+    wait_for(lambda: busy_workers_of(process.pid))
+    worker = busy_workers_of(process.pid)[0]
     os.kill(worker, signal.SIGSTOP)
     with open(f"/proc/{worker}/fd/2", "w") as words:
         words.write("INFO: all is well\nterminate called after throwing 'std::bad_alloc'\n")
@@ -90,9 +105,8 @@ def test_what_a_worker_writes_is_shown_once_and_not_without_end(models_dir, tmp_
         sparse_wav(tmp_path / f"long{number}.wav", seconds=5400, rate_hz=RATE)
     arguments = (tmp_path, "--model", "tiny", "--out", "s.csv", "--workers", 2)
     process = start(models_dir, *arguments, cwd=tmp_path)
-    partial = tmp_path / "s.csv.partial"
-    wait_for(lambda: partial.exists() and b'"states"' in partial.read_bytes())
-    with open(f"/proc/{workers_of(process.pid)[0]}/fd/2", "w") as words:
+    wait_for(lambda: busy_workers_of(process.pid))
+    with open(f"/proc/{busy_workers_of(process.pid)[0]}/fd/2", "w") as words:
         words.writelines("W0000 a strange model\n" for _ in range(20_000))
         words.writelines(f"line {number}\n" for number in range(20_000))
     _, errors = process.communicate(timeout=60)
@@ -113,6 +127,6 @@ def test_decoders_mutter_nothing_into_the_output(edge_batch, tmp_path):
         path.write_bytes(content)
     done = edge_batch(tmp_path, "--model", "tiny", "--out", "s.csv", "--workers", 2)
     for number in range(2):
-        assert f"{number}.mp3: truncated" in done.stderr
+        assert re.search(rf"{number}\.mp3: (truncated|\w+ decoder errors?)", done.stderr)
     assert "mpg123" not in done.stderr
     assert "Note:" not in done.stderr

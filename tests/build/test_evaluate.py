@@ -1,6 +1,8 @@
 import csv
 import re
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from tiny_clip import change, write_tiny_clip
 from tiny_training import (
     RECIPE,
     contents,
+    environment,
     run_edge_build,
     shown_commands,
     write_clips,
@@ -219,3 +222,82 @@ def test_unlabelled_audio_does_not_leak(tmp_path):
     )
     assert done.returncode == 2
     assert "leaks" in done.stderr
+
+
+def test_table_is_printed_where_it_cannot_be_written(tmp_path):
+    """What was computed is seen, the file that fails is named, and the exit code is 1."""
+    data = _digit_clips(tmp_path)
+    write_tiny_clip(tmp_path / "models" / "small")
+    (tmp_path / "out").mkdir()
+    command = ["evaluate", tmp_path / "models" / "small", "--data", data]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "edge_build", *map(str, command), "--out", tmp_path / "out" / "t"],
+        env=environment(tmp_path / "cache"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stderr:
+        if "reading" in line:
+            (tmp_path / "out").rmdir()
+            (tmp_path / "out").touch()
+            break
+    table, errors = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "| small + head |" in table
+    assert "cannot be written" in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--out", "/proc/t.csv"), "--out: /proc cannot be written to"),
+        (("--out", "d"), "--out: d is a directory"),
+        (("--folds", "0"), "--folds 0: is no rule for folds"),
+        (("no-such-model",), "no model called 'no-such-model'"),
+        (("models/bare",), "the model shows no embedding"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_the_work(tmp_path, arguments, says):
+    """A model or place that cannot be used costs no learning on the others."""
+    data = _digit_clips(tmp_path)
+    recipe = write_recipe(tmp_path, RECIPE.replace(r"^(r\d+)", r"^\d-(r\d+)-"))
+    write_tiny_clip(tmp_path / "models" / "bare")
+    change(tmp_path / "models" / "bare", {"output.embedding": None})
+    cache = tmp_path / "cache"
+    command = ("evaluate", recipe, *arguments, "--data", data.name)
+    done = run_edge_build(*command, cache=cache, cwd=tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "remedy:" in done.stderr
+    assert not (cache / "codebook").exists()
+
+
+def test_fewer_folds_than_asked_for_are_said(tmp_path):
+    """More folds than recordings of a class cannot be dealt."""
+    data = _digit_clips(tmp_path)
+    write_tiny_clip(tmp_path / "models" / "small")
+    command = ("evaluate", tmp_path / "models" / "small", "--data", data, "--folds", 100)
+    done = run_edge_build(*command, cache=tmp_path / "cache")
+    assert done.returncode == 0, done.stderr
+    assert "note: --folds 100: 6 folds were dealt; no class has more recordings\n" in done.stderr
+
+
+def test_the_card_s_command_asks_for_files_that_do_not_ship(tmp_path):
+    """Found by the environment, they are a folder for who runs the command to name."""
+    data = _digit_clips(tmp_path)
+    recipe = write_recipe(tmp_path, RECIPE.replace(r"^(r\d+)", r"^\d-(r\d+)-"))
+    model, small, files = tmp_path / "tiny", tmp_path / "small", tmp_path / "files"
+    write_tiny_clip(small)
+    (files / "theirs").mkdir(parents=True)
+    (small / "model.tflite").rename(files / "theirs" / "model.tflite")
+    change(small, {"files.model.external": "theirs", "remedy": "put them there"}, seal=False)
+    cache = tmp_path / "cache"
+    made = run_edge_build("train", recipe, "--data", data, "--out", model, cache=cache)
+    assert made.returncode == 0, made.stderr
+    command = ["evaluate", small, "--data", data, "--card", model]
+    done = run_edge_build(*command, cache=cache, EDGE_MODEL_FILES=str(files))
+    assert done.returncode == 0, done.stderr
+    shown = sorted(shown_commands(model / "MODEL_CARD.md"))[0]
+    assert shown[-2:] == ["--model-files", "DIR"]

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+import soundfile
 from tiny_training import (
     RECIPE,
     contents,
@@ -17,6 +18,7 @@ from tiny_training import (
     write_recipe,
 )
 
+import edge
 from edge.contracts import Prediction
 from edge.errors import InputError
 from edge.load import load_model
@@ -249,3 +251,101 @@ def test_verify(made, tmp_path):
     done = run_edge_build("verify", copy, cache=cache)
     assert done.returncode == 2
     assert "labels.txt" in done.stderr
+
+
+def test_what_makes_models_is_asked_for_before_the_work(tmp_path):
+    """Without the extra, the error is one sentence with the command that installs it."""
+    recipe, data = write_recipe(tmp_path), write_clips(tmp_path / "d")
+    program = (
+        "import sys\n"
+        "sys.modules['gensim'] = None\n"
+        "from edge_build.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    more = {"train": ["--out", tmp_path / "tiny"], "evaluate": []}
+    for command, outputs in more.items():
+        done = subprocess.run(
+            [sys.executable, "-c", program, command, recipe, "--data", data, *outputs],
+            env=environment(tmp_path / "cache"),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert done.stderr == (
+            "edge-build: edge-build needs gensim, which edge itself runs without\n"
+            "  remedy: pip install 'edge-bioacoustics[build]'\n"
+        )
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--out", "/proc/tiny"), "--out: /proc cannot be written to"),
+        (("--out", "file/sub/tiny"), "cannot be written to: Not a directory"),
+        (("--out", "tiny", "--cache", "/proc/cache"), "--cache: /proc/cache cannot be made"),
+        (("--out", "tiny", "--cache", "file"), "--cache: file cannot be made"),
+    ],
+)
+def test_places_are_tried_before_the_work(tmp_path, arguments, says):
+    """What cannot be written is refused at once, with a remedy."""
+    recipe, data = write_recipe(tmp_path), write_clips(tmp_path / "d")
+    (tmp_path / "file").touch()
+    cache = tmp_path / "cache"
+    done = run_edge_build("train", recipe, "--data", data, *arguments, cache=cache, cwd=tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "remedy:" in done.stderr
+    assert not (cache / "frames").exists()
+
+
+@pytest.mark.parametrize("name", [b"tone-\xff", b"tone\n3", b" tone"])
+def test_folder_that_cannot_be_a_label_is_refused_before_the_work(tmp_path, name):
+    """A label stands on a line of its own in UTF-8."""
+    recipe, data = write_recipe(tmp_path), write_clips(tmp_path / "d")
+    (data / "tone-0").rename(data / os.fsdecode(name))
+    arguments = ("train", recipe, "--data", data, "--out", tmp_path / "tiny")
+    done = run_edge_build(*arguments, cache=tmp_path / "cache")
+    assert done.returncode == 2
+    assert "its name cannot be a label" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "cache" / "frames").exists()
+
+
+def test_files_whose_names_are_no_utf8_teach_like_others(tmp_path):
+    """They are named as text, in notes and in the card."""
+    data = write_clips(tmp_path / "d")
+    recipe = write_recipe(tmp_path, RECIPE.replace("recording: ^(r\\d+)\n", ""))
+    (data / "tone-0" / "r00.wav").rename(data / "tone-0" / os.fsdecode(b"r\xff.wav"))
+    (data / "tone-1" / os.fsdecode(b"bad\xff.wav")).write_text("no audio")
+    out = tmp_path / "tiny"
+    done = run_edge_build("train", recipe, "--data", data, "--out", out, cache=tmp_path / "cache")
+    assert done.returncode == 0, done.stderr
+    card = (out / "MODEL_CARD.md").read_text("utf-8")
+    assert "15 labelled clips" in card
+    assert "left out: tone-1/bad\\xff.wav: is not audio" in card
+
+
+def test_a_clip_with_a_hole_is_left_out(tmp_path):
+    """What follows a hole would be learnt joined to what came before it."""
+    data = write_clips(tmp_path / "d")
+    path = data / "tone-0" / "r90.ogg"
+    generator = np.random.default_rng(1)
+    soundfile.write(path, generator.uniform(-0.1, 0.1, 16_000 * 20), 16_000)
+    content = path.read_bytes()
+    pages = [at for at in range(len(content)) if content.startswith(b"OggS", at)]
+    path.write_bytes(content[: pages[6]] + content[pages[8] :])
+    out = tmp_path / "tiny"
+    arguments = ("train", write_recipe(tmp_path), "--data", data, "--out", out)
+    done = run_edge_build(*arguments, cache=tmp_path / "cache")
+    assert done.returncode == 0, done.stderr
+    assert "left out: tone-0/r90.ogg: some of it is missing at " in done.stderr
+
+
+def test_version_and_exit_codes_are_told(tmp_path):
+    """`--version` and `--help` end with 0."""
+    done = run_edge_build("--version", cache=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"edge-build {edge.__version__}\n")
+    done = run_edge_build("--help", cache=tmp_path)
+    assert "exit codes:" in done.stdout

@@ -198,7 +198,106 @@ def test_truncated_stream_is_read_to_its_end(tmp_path, noise, suffix):
     samples, audio = read(path)
     assert 0.2 * len(noise) < len(samples) < 0.8 * len(noise)
     np.testing.assert_allclose(samples, whole[: len(samples)], atol=0.02)
-    assert any(note.startswith("truncated") for note in audio.notes)
+    assert [note.startswith(("truncated", "a decoder error")) for note in audio.notes] == [True]
+    assert audio.ends_early
+
+
+@pytest.mark.parametrize("kind", ["VORBIS", "OPUS"])
+def test_hole_in_an_ogg_is_seen_and_what_follows_keeps_its_place(tmp_path, kind):
+    """Whatever pages are gone or damaged, each sample is where it is in the whole file.
+
+    After a hole the reading goes on at a multiple of 5 s.
+    """
+    rate = 48_000
+    rng = np.random.default_rng(3)
+    path = tmp_path / "x.ogg"
+    time_s = np.arange(rate // 10) / rate
+    with soundfile.SoundFile(path, "w", rate, 1, kind, format="OGG") as file:
+        for pitch_hz in rng.uniform(300, 3000, 600):
+            file.write(0.3 * np.sin(2 * np.pi * pitch_hz * time_s))
+    content = path.read_bytes()
+    whole, audio = read(path)
+    assert audio.notes == []
+    places = [at for at in range(len(content)) if content.startswith(b"OggS", at)] + [len(content)]
+    audio_pages = len(places) - 1
+    for number in range(12):
+        first = int(rng.integers(2, audio_pages - 6))
+        after = min(first + int(rng.integers(1, 4)), audio_pages - 1)
+        gone = number % 3
+        if gone == 0:
+            spoilt = content[: places[first]] + content[places[after] :]
+        elif gone == 1:
+            spoilt = bytearray(content)
+            spoilt[places[first] + 60] ^= 0xFF
+        else:
+            cut = (places[after] - places[first]) // 2
+            spoilt = content[: places[first] + cut] + bytes(cut) + content[places[after] :]
+        path.write_bytes(spoilt)
+        with AudioFile(path) as audio:
+            blocks = list(audio)
+        kept = np.zeros(len(whole), dtype=bool)
+        for block in blocks:
+            kept[block.start_sample : block.end_sample] = True
+            expected = whole[block.start_sample : block.end_sample]
+            # Opus takes a moment to find itself.
+            moment = rate // 5 if kind == "OPUS" else 0
+            np.testing.assert_allclose(block.samples[moment:], expected[moment:], atol=1e-4)
+        edges = np.flatnonzero(np.diff(kept.astype(np.int8)) == 1) + 1
+        assert all(edge % (5 * rate) == 0 for edge in edges)
+        assert 0 < (~kept).sum() < 10 * rate
+        assert len(audio.notes) == 1
+        assert "s are missing at" in audio.notes[0]
+        assert "pages of the Ogg stream are missing or damaged" in audio.notes[0]
+
+
+def test_several_holes_are_one_note(tmp_path, noise):
+    """The first is named, the others counted."""
+    path = tmp_path / "x.ogg"
+    soundfile.write(path, np.tile(noise, 20), RATE)
+    content = bytearray(path.read_bytes())
+    places = [at for at in range(len(content)) if content.startswith(b"OggS", at)]
+    for page in (10, 11, 20, 25):
+        content[places[page] + 100] ^= 0xFF
+    path.write_bytes(content)
+    with AudioFile(path) as audio:
+        starts = [block.start_sample for block in audio]
+    assert all(start % (5 * RATE) == 0 for start in starts)
+    (note,) = audio.notes
+    assert note.startswith("3 holes, ")
+    assert not audio.ends_early
+
+
+def test_ogg_without_its_first_audio_keeps_its_times(tmp_path, noise):
+    """The first page of audio is a hole like another."""
+    path = tmp_path / "x.ogg"
+    soundfile.write(path, np.tile(noise, 5), RATE)
+    whole, _ = read(path)
+    content = bytearray(path.read_bytes())
+    places = [at for at in range(len(content)) if content.startswith(b"OggS", at)]
+    content[places[2] + 100] ^= 0xFF
+    path.write_bytes(content)
+    with AudioFile(path) as audio:
+        blocks = list(audio)
+    assert blocks[0].start_sample == 5 * RATE
+    np.testing.assert_allclose(
+        np.concatenate([block.samples for block in blocks]), whole[5 * RATE :], atol=1e-6
+    )
+    assert "s are missing at 0.0 s" in audio.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("promised_s", "believed"), [(100, True), (3600 * 20, True), (3600 * 24 * 300, False)]
+)
+def test_promise_of_a_year_is_none(tmp_path, promised_s, believed):
+    """A header that was written ahead, with no length in mind, does not make a file truncated."""
+    path = tmp_path / "x.wav"
+    soundfile.write(path, np.zeros(100), 20, subtype="PCM_U8")
+    path.write_bytes(with_size(path.read_bytes(), b"data", promised_s * 20))
+    samples, audio = read(path)
+    assert (100, believed) == (len(samples), audio.ends_early)
+    assert (promised_s if believed else 5) == audio.promised_s
+    (note,) = audio.notes
+    assert note.startswith("truncated: " if believed else "the header does not say how long")
 
 
 def test_damage_in_the_middle_keeps_what_was_decoded_before(tmp_path, noise):
@@ -212,7 +311,9 @@ def test_damage_in_the_middle_keeps_what_was_decoded_before(tmp_path, noise):
     samples, audio = read(path, block_seconds=60.0)
     assert np.array_equal(small, samples)
     assert len(samples) > 0.3 * len(noise)
-    assert any("decoder error" in note for note in audio.notes)
+    (note,) = audio.notes
+    assert note.startswith("a decoder error at ")
+    assert audio.ends_early
 
 
 def test_values_that_are_not_finite_are_handed_on(tmp_path, noise):

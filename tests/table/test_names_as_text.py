@@ -3,7 +3,7 @@ import os
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.batch.names import as_text, some_of
+from edge.table.text import as_text
 
 
 def test_utf8_names_stay_and_other_bytes_are_escaped():
@@ -22,9 +22,3 @@ def test_two_names_are_two_texts(one, other):
     names = [os.fsdecode(b"".join(parts)) for parts in (one, other)]
     texts = [as_text(name).encode("utf-8") for name in names]
     assert (names[0] == names[1]) == (texts[0] == texts[1])
-
-
-def test_few_of_many_are_named():
-    """The dots are there only where something is left out."""
-    assert some_of(["a", "b"], most=2) == "a, b"
-    assert some_of(["a", "b", "c"], most=2) == "a, b, ..."
