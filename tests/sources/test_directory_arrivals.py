@@ -5,7 +5,7 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
-from watched_folder import SETTLE_S, SetClock, Taker, watch, wav
+from watched_folder import SETTLE_S, SetClock, Taker, set_age, watch, wav
 
 from edge.sources.directory import FoundFile
 
@@ -154,6 +154,22 @@ def test_a_copy_in_pieces_is_one_file(taker, clock, tmp_path, there):
     assert taker.got[0].size == len(wav())
 
 
+def test_a_copy_that_goes_on_has_to_be_closed_again(taker, clock, tmp_path):
+    """Or to settle; also where its time is set back, as copies do."""
+    path = tmp_path / "a.wav"
+    path.with_suffix(".tmp").write_bytes(wav()[:5_000])
+    path.with_suffix(".tmp").rename(path)
+    taker.until(lambda: taker.waiting == ["a.wav"])
+    with path.open("ab", buffering=0) as file:
+        file.write(wav()[5_000:])
+        set_age(path, 3_600.0)
+        clock.passed_s += SETTLE_S
+        taker.until(lambda: taker.directory.next_look_s > 0)
+        assert taker.names == []
+        clock.passed_s += SETTLE_S
+        taker.until_taken("a.wav")
+
+
 @pytest.mark.parametrize("there", [0, 30, 44, 5_000])
 def test_a_truncated_file_comes_in_the_end(taker, clock, tmp_path, there):
     """After ten settle times nothing more is expected."""
@@ -165,19 +181,35 @@ def test_a_truncated_file_comes_in_the_end(taker, clock, tmp_path, there):
     taker.until_taken("a.wav")
 
 
-def test_a_file_opened_again_before_it_was_taken_waits_again(taker, clock, tmp_path):
-    """Closing counts as long as nothing was written since."""
-    path = tmp_path / "a.flac"
-    taker.woken.clear()
-    path.write_bytes(b"first half, ")
-    assert taker.woken.wait(20)
-    with path.open("ab", buffering=0) as file:
-        file.write(b"second half, ")
-        let_pass(taker, clock, 0.9 * SETTLE_S)
-        assert (taker.names, taker.waiting) == ([], ["a.flac"])
-        file.write(b"third half")
+def test_a_file_opened_again_before_it_was_taken_waits_again(tmp_path, clock):
+    """It was complete, and nobody had come for it yet."""
+    for name in ("a.flac", "b.flac"):
+        (tmp_path / name).write_bytes(b"first half, ")
+        set_age(tmp_path / name, 60.0)
+    taker = Taker(tmp_path, clock=clock)
+    with taker.directory:
+        assert taker.turn()
+        assert (taker.names, taker.directory.pending, taker.waiting) == (["a.flac"], 1, [])
+        with (tmp_path / "b.flac").open("ab", buffering=0) as file:
+            file.write(b"second half, ")
+            let_pass(taker, clock, 0.9 * SETTLE_S)
+            assert (taker.names, taker.waiting) == (["a.flac"], ["b.flac"])
+            file.write(b"third half")
+        taker.until_taken("a.flac", "b.flac")
+        assert taker.got[1].size == (tmp_path / "b.flac").stat().st_size
+
+
+def test_a_file_written_after_it_was_closed_is_not_taken_for_closed(taker, clock, tmp_path):
+    """Its time tells: it was opened again before anybody looked."""
+    with (tmp_path / "a.flac").open("wb") as file:
+        file.write(b"enough bytes")
+        file.flush()
+        set_age(tmp_path / "a.flac", -5.0)
+    taker.until(lambda: taker.waiting == ["a.flac"])
+    let_pass(taker, clock, 0.9 * SETTLE_S)
+    assert taker.names == []
+    let_pass(taker, clock, SETTLE_S)
     taker.until_taken("a.flac")
-    assert taker.got[0].size == path.stat().st_size
 
 
 def test_a_file_replaced_before_it_was_taken_comes_once(taker, tmp_path):

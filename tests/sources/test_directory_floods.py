@@ -1,11 +1,12 @@
 """Ten thousand files at once, and more events than anybody can take in."""
 
 import threading
+import time
 import tracemalloc
 from pathlib import Path
 
 import pytest
-from watched_folder import SETTLE_S, SetClock, Taker, set_age, watch, wav
+from watched_folder import SETTLE_S, SetClock, Taker, count_watches, set_age, watch, wav
 
 MANY = 10_000
 SOUND = wav(0.01)
@@ -28,8 +29,8 @@ def test_ten_thousand_that_were_there_come_in_order_and_in_little_memory(tmp_pat
     taker = Taker(tmp_path, clock=SetClock())
     with taker.directory:
         tracemalloc.start()
-        while not (found := taker.directory.take()):
-            pass
+        while (found := taker.directory.take()) is None:
+            assert taker.directory.next_look_s == 0
         peak_bytes = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         taker.directory.done(found)
@@ -52,15 +53,22 @@ def test_ten_thousand_dropped_at_once_come_once_each(tmp_path):
         assert names(MANY) == sorted(taker.names)
 
 
-def test_a_call_does_not_last_long_in_a_flood(tmp_path):
-    """Ten thousand files take many calls, and each says that the next has something to do."""
-    write_many(tmp_path, MANY)
+def test_a_flood_takes_many_calls(tmp_path):
+    """Each does a little, and says that the next has something to do."""
+    write_many(tmp_path, 500)
     taker = Taker(tmp_path, clock=SetClock())
+
+    class Slow(set):
+        def __contains__(self, file):
+            time.sleep(0.001)
+            return super().__contains__(file)
+
+    taker.known = Slow()
     with taker.directory:
         calls = 1
         while taker.directory.take() is None and taker.directory.next_look_s == 0:
             calls += 1
-        assert calls > 2
+        assert calls > 5
 
 
 def test_lost_events_are_made_up_for_by_a_sweep(tmp_path):
@@ -121,3 +129,19 @@ def test_many_folders_at_once_are_all_looked_into(tmp_path):
         clock.passed_s += SETTLE_S
         taker.until(lambda: len(taker.got) == 2_000)
         assert names(2_000) == sorted(taker.names)
+
+
+def test_watches_that_nobody_told_the_end_of_are_given_back(tmp_path, tmp_path_factory):
+    """More folders are moved away at once than is kept: the sweep that follows sees it."""
+    away = tmp_path_factory.mktemp("away")
+    clock = SetClock()
+    before = count_watches()
+    for number in range(1_200):
+        (tmp_path / str(number)).mkdir()
+    with watch(tmp_path, clock=clock) as taker:
+        assert count_watches() == before + 1_201
+        for folder in list(tmp_path.iterdir()):
+            folder.rename(away / folder.name)
+        clock.passed_s += SETTLE_S
+        taker.until(lambda: count_watches() == before + 1)
+    assert count_watches() == before

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from watched_folder import SETTLE_S, SetClock, Taker, set_age, watch, wav
+from watched_folder import SETTLE_S, SetClock, Taker, count_watches, set_age, watch, wav
 
 from edge import strict_yaml
 from edge.errors import ConfigError
@@ -178,6 +178,7 @@ def test_the_folder_itself_may_be_a_link(tmp_path):
     write(tmp_path / "two" / "b.wav")
     place = tmp_path / "place"
     place.symlink_to("one")
+    before = count_watches()
     with watch(place, clock=clock, sweep_seconds=30.0) as taker:
         write(place / "c.wav")
         taker.until_taken("a.wav", "c.wav")
@@ -186,6 +187,7 @@ def test_the_folder_itself_may_be_a_link(tmp_path):
         place.symlink_to("two")
         clock.passed_s += 30.0
         taker.until(lambda: taker.waiting == ["b.wav"])
+        assert count_watches() == before + 1
         write(place / "d.wav")
         clock.passed_s += SETTLE_S
         taker.until_taken("a.wav", "c.wav", "b.wav", "d.wav")
@@ -266,6 +268,25 @@ def test_a_folder_deleted_and_made_again_is_watched_again(tmp_path):
             place.mkdir()
             clock.passed_s += SETTLE_S
             taker.until(lambda: not taker.directory.trouble)
+            path = write(place / f"{number}.wav")
+            taker.until(lambda number=number: len(taker.got) == number + 1)
+            path.unlink()
+
+
+@pytest.mark.parametrize("sub", ["", "day"])
+def test_a_folder_made_again_at_once_is_watched_again(tmp_path, sub):
+    """Though the file system may give it the same inode."""
+    clock = SetClock()
+    place = tmp_path / "card" / sub
+    place.mkdir(parents=True)
+    with watch(tmp_path / "card", clock=clock) as taker:
+        for number in range(5):
+            taker.woken.clear()
+            place.rmdir()
+            place.mkdir()
+            assert taker.woken.wait(60)
+            clock.passed_s += SETTLE_S
+            taker.sweep()
             path = write(place / f"{number}.wav")
             taker.until(lambda number=number: len(taker.got) == number + 1)
             path.unlink()

@@ -13,7 +13,7 @@ from edge.sources.directory import Directory, DirectorySpec, FoundFile
 from edge.sources.file import SUFFIXES
 
 SETTLE_S = 10.0
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 """How long a test waits for what must come; never how long something takes."""
 
 
@@ -47,7 +47,7 @@ class Taker:
             suffixes=SUFFIXES,
             is_known=lambda path, size, mtime_ns: (path, size, mtime_ns) in self.known,
             wake=self._wake,
-            clock=clock,
+            **({"now": clock.now, "monotonic_s": clock.monotonic_s} if clock else {}),
         )
 
     def _wake(self) -> None:
@@ -116,6 +116,16 @@ def wav(seconds: float = 1.0, *, promised: int | None = None, fill: int = 1) -> 
         struct.pack("<4sI8sIHHIIHH", b"RIFF", riff, b"WAVEfmt ", 16, 1, 1, 8_000, 16_000, 2, 16)
         + struct.pack("<4sI", b"data", claimed)
         + audio
+    )
+
+
+def count_watches() -> int:
+    """How many inotify watches this process has, by the kernel's own account (proc(5))."""
+    return sum(
+        line.startswith("inotify wd:")
+        for info in Path("/proc/self/fdinfo").iterdir()
+        if info.exists()
+        for line in info.read_text().splitlines()
     )
 
 

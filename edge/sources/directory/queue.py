@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edge.sources.directory.header import Header, read_header
-from edge.sources.directory.records import Clock, FoundFile, Trouble, WaitingFile
+from edge.sources.directory.records import FoundFile, Trouble, WaitingFile
 
 IsKnown = Callable[[str, int, int], bool]
 
@@ -51,13 +51,22 @@ class Queue:
     Args:
         settle_s: How long a file must not change, in seconds.
         is_known: Tells by path, size and modification time what was done before.
-        clock: Tells the time.
+        now: Tells the time, UTC.
+        monotonic_s: Tells seconds by a clock that is never set.
     """
 
-    def __init__(self, *, settle_s: float, is_known: IsKnown, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        settle_s: float,
+        is_known: IsKnown,
+        now: Callable[[], datetime],
+        monotonic_s: Callable[[], float],
+    ) -> None:
         self._settle_s = settle_s
         self._is_known = is_known
-        self._clock = clock
+        self._now = now
+        self._monotonic_s = monotonic_s
         self._waiting: dict[str, _Seen] = {}
         self._ready: dict[str, _Seen] = {}
         self._taken: dict[str, _Seen] = {}
@@ -104,7 +113,7 @@ class Queue:
     def next_due_s(self) -> float:
         """Monotonic time of when there is something to do; infinite if only news can change it."""
         if self._ready:
-            return self._clock.monotonic_s()
+            return self._monotonic_s()
         return self._due[0][0] if self._due else float("inf")
 
     def meet(
@@ -130,13 +139,13 @@ class Queue:
         if self._is_done(path, *stamp):
             self._forget(path)
             return
-        now = self._clock.now().timestamp()
+        now = self._now().timestamp()
         if seen is None:
             seen = _Seen(path, now)
         if stamp != (seen.size, seen.mtime_ns):
             seen.size, seen.mtime_ns = stamp
             age_s = max(0.0, now - status.st_mtime) if trust_age else 0.0
-            seen.unchanged_s = self._clock.monotonic_s() - age_s
+            seen.unchanged_s = self._monotonic_s() - age_s
             seen.closed_ns = 0
             seen.doubted = False
         if closed_ns:
@@ -154,7 +163,7 @@ class Queue:
 
     def look_at_due(self) -> bool:
         """Look at one file whose time has come; return whether there was one."""
-        now_s = self._clock.monotonic_s()
+        now_s = self._monotonic_s()
         while self._due and self._due[0][0] <= now_s:
             due_s, path = heapq.heappop(self._due)
             seen = self._waiting.get(path) or self._unreadable.get(path)
@@ -200,7 +209,7 @@ class Queue:
     def later(self, file: FoundFile) -> None:
         """Put a file that was taken among those that wait, as if it had just changed."""
         seen = self._take_back(str(file.path))
-        seen.unchanged_s = self._clock.monotonic_s()
+        seen.unchanged_s = self._monotonic_s()
         seen.closed_ns = 0
         seen.doubted = False
         self._place(seen)
@@ -242,7 +251,7 @@ class Queue:
         except PermissionError:
             del self._waiting[seen.path]
             self._unreadable[seen.path] = seen
-            self._look_again(seen, self._clock.monotonic_s() + self._settle_s)
+            self._look_again(seen, self._monotonic_s() + self._settle_s)
             return False
         except OSError:
             # Who reads it will say what is wrong with it.
@@ -254,7 +263,7 @@ class Queue:
 
     def _place(self, seen: _Seen) -> None:
         """Put a file where it belongs."""
-        now_s = self._clock.monotonic_s()
+        now_s = self._monotonic_s()
         ready_s = seen.unchanged_s
         if seen.doubted:
             ready_s += _DOUBTED * self._settle_s
@@ -278,7 +287,7 @@ class Queue:
         try:
             os.close(os.open(seen.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW))
         except OSError:
-            self._look_again(seen, self._clock.monotonic_s() + self._settle_s)
+            self._look_again(seen, self._monotonic_s() + self._settle_s)
         else:
             self._place(seen)
 

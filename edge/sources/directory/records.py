@@ -1,10 +1,9 @@
 """What goes into the source and what comes out of it."""
 
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, NamedTuple, Protocol
+from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
@@ -56,27 +55,3 @@ class Trouble(NamedTuple):
     """A folder's path."""
     what: str
     remedy: str
-
-
-class Clock(Protocol):
-    """Tells the time."""
-
-    def now(self) -> datetime:
-        """UTC, by the wall clock."""
-        ...
-
-    def monotonic_s(self) -> float:
-        """Seconds, by a clock that is never set."""
-        ...
-
-
-class SystemClock:
-    """The clocks of this machine; a `Clock`."""
-
-    def now(self) -> datetime:
-        """UTC, by the wall clock."""
-        return datetime.now(UTC)
-
-    def monotonic_s(self) -> float:
-        """Seconds, by a clock that is never set."""
-        return time.monotonic()

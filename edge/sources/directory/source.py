@@ -5,17 +5,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 from types import TracebackType
 
 from edge.sources.directory.queue import IsKnown, Queue
-from edge.sources.directory.records import (
-    Clock,
-    DirectorySpec,
-    FoundFile,
-    SystemClock,
-    Trouble,
-    WaitingFile,
-)
+from edge.sources.directory.records import DirectorySpec, FoundFile, Trouble, WaitingFile
 from edge.sources.directory.sweep import Sweep
 from edge.sources.directory.watching import Watching
 
@@ -24,10 +18,10 @@ class Directory:
     """Finds the recordings in a folder and hands each out once it is complete.
 
     A file is complete when it was closed after writing or moved in, or has not changed for
-    `settle_seconds`; and, if it is a WAV, when its header agrees with its size. A header that
-    promises more than is there, or no file that was heard to be closed and whose header says
-    nothing, is believed for ten times as long. A file is known by its path, size and modification
-    time; when they change it is another.
+    `settle_seconds`; and, if it is a WAV, when its header agrees with its size. One whose header
+    promises more than is there has ten times as long to grow, and so has one that was not closed
+    and whose header does not say its length. What waited so long in vain is handed out as it is.
+    A file is known by its path, size and modification time; when they change it is another.
 
     Folders that are missing, locked or unmounted are looked for again and stand in `trouble` while
     they are. Symbolic links are passed over, whatever they lead to, and names with a leading dot;
@@ -43,7 +37,8 @@ class Directory:
             before. It is asked on the thread that calls `take` or `done`, and must not wait for
             another thread that uses this object.
         wake: Called on the thread of events when `take` may have something to do; it must be short.
-        clock: Tells the time.
+        now: Tells the time, UTC.
+        monotonic_s: Tells seconds by a clock that is never set.
     """
 
     def __init__(
@@ -53,13 +48,14 @@ class Directory:
         suffixes: Collection[str],
         is_known: IsKnown,
         wake: Callable[[], None] = lambda: None,
-        clock: Clock | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._root = os.path.abspath(spec.path)
         self._recursive = spec.recursive
         self._settle_s = spec.settle_seconds
         self._sweep_s = spec.sweep_seconds
-        self._clock = clock or SystemClock()
+        self._monotonic_s = monotonic_s
         self._lock = threading.RLock()
 
         def is_audio(name: str) -> bool:
@@ -69,7 +65,9 @@ class Directory:
         self._sweep = Sweep(
             self._root, recursive=spec.recursive, is_audio=is_audio, watching=self._watching
         )
-        self._queue = Queue(settle_s=self._settle_s, is_known=is_known, clock=self._clock)
+        self._queue = Queue(
+            settle_s=self._settle_s, is_known=is_known, now=now, monotonic_s=monotonic_s
+        )
         self._told: list[tuple[str, int]] = []
         self._sweep_due_s = -math.inf
         self._swept_s = -math.inf
@@ -128,7 +126,7 @@ class Directory:
             if self._told or self._sweep.running or self._watching.has_news:
                 return 0.0
             due_s = min(self._sweep_due_s, self._queue.next_due_s())
-            return max(0.0, due_s - self._clock.monotonic_s())
+            return max(0.0, due_s - self._monotonic_s())
 
     @property
     def pending(self) -> int:
@@ -176,14 +174,13 @@ class Directory:
             news = self._watching.take()
             self._told = sorted(news.files.items(), reverse=True)
             for folder in news.folders:
-                self._watching.disarm(folder)
                 if folder != self._root and self._recursive:
                     self._sweep.add(folder)
             if news.lost or self._root in news.folders:
                 # Not at once again where one has just ended: floods of events make no storm.
                 self._missed = True
                 self._sweep_due_s = min(self._sweep_due_s, self._swept_s + self._settle_s)
-        if not self._sweep.whole and self._clock.monotonic_s() >= self._sweep_due_s:
+        if not self._sweep.whole and self._monotonic_s() >= self._sweep_due_s:
             self._sweep_due_s = math.inf
             self._missed = False
             self._sweep.start_whole()
@@ -206,7 +203,7 @@ class Directory:
             self._queue.meet(*found, trust_age=self._swept_s == -math.inf)
         if whole and not self._sweep.whole:
             often = self._sweep.polling or not self._sweep.is_root_listed
-            self._swept_s = self._clock.monotonic_s()
+            self._swept_s = self._monotonic_s()
             wait_s = min(self._settle_s, self._sweep_s) if often else self._sweep_s
             self._sweep_due_s = min(self._sweep_due_s, self._swept_s + wait_s)
 

@@ -118,7 +118,6 @@ class Sweep:
                 yield from self._list(folder)
             except (FileNotFoundError, NotADirectoryError) as reason:
                 # One that went away is wrong only if it is the folder itself.
-                self._watching.disarm(folder)
                 self._listed.discard(folder)
                 self._trouble.pop(folder, None)
                 if folder == self._root:

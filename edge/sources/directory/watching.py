@@ -1,4 +1,8 @@
-"""What the kernel tells of folders: files closed or moved in, folders that come and go."""
+"""What the kernel tells of folders: files closed or moved in, folders that come and go.
+
+watchdog's `Observer` keeps to itself that events were lost and that a folder could not be watched,
+and it holds renames back for half a second; so what it stands on, `InotifyFD`, is used here.
+"""
 
 import errno
 import itertools
@@ -107,9 +111,13 @@ class Watching:
         """
         known = self._folders.get(folder)
         identity = status.st_dev, status.st_ino
-        if self._inotify is None or (known is not None and known.identity == identity):
+        if self._inotify is None:
             return
-        self.disarm(folder)
+        if known is not None:
+            # A folder that was made anew may have the inode of the one before it.
+            if not known.gone and known.identity == identity:
+                return
+            self._remove([folder])
         # A folder that was renamed may still be watched under its old name: for the kernel the two
         # are one watch, and the number tells them apart.
         number = CallbackId(next(self._numbers))
@@ -121,14 +129,6 @@ class Watching:
             self._inotify.remove_callbacks([(watch.place, number)])
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), folder)
         self._folders[folder] = watch
-
-    def disarm(self, folder: str) -> None:
-        """Watch a folder, and what is below it, no more."""
-        if folder not in self._folders:
-            # Then nothing below it is, either: a folder is watched before it is listed.
-            return
-        below = folder.rstrip("/") + "/"
-        self._remove([path for path in self._folders if path == folder or path.startswith(below)])
 
     def keep_only(self, folders: Collection[str]) -> None:
         """Watch no other folders any more."""
@@ -157,7 +157,7 @@ class Watching:
 class _Folder:
     """One folder's watch; what watchdog calls a `WatchCallback`."""
 
-    __slots__ = ("_is_audio", "_watching", "identity", "number", "path", "place")
+    __slots__ = ("_is_audio", "_watching", "gone", "identity", "number", "path", "place")
 
     def __init__(
         self,
@@ -173,6 +173,8 @@ class _Folder:
         self.path = path
         self.identity = identity
         """Device and inode."""
+        self.gone = False
+        """Whether it was deleted, moved or unmounted."""
         self.number = number
         self.place = WatchDescriptor(-1)
 
@@ -180,6 +182,7 @@ class _Folder:
         """Something happened in the folder or, where no name is given, to it."""
         name = os.fsdecode(event.name)
         if not name:
+            self.gone = True
             self._watching.tell(folder=self.path)
         elif name.startswith("."):
             return
@@ -190,8 +193,7 @@ class _Folder:
             self._watching.tell(file=os.path.join(self.path, name), closed_ns=closed_ns)
 
     def on_watch_deleted(self, wd: WatchDescriptor) -> None:
-        """The folder was deleted or unmounted."""
-        self._watching.tell(folder=self.path)
+        """The event before this one has told that the folder was deleted or unmounted."""
 
     def on_queue_overflow(self) -> None:
         """The kernel dropped events."""
