@@ -1,8 +1,9 @@
 """The one YAML file of a station."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta
 
 from edge import strict_yaml
@@ -83,6 +84,13 @@ class SourceSpec(Record, frozen=True):
         """The source's name, or its kind where it has none."""
         return self.name or self.kind
 
+    def in_zone(self, timezone: str) -> "SourceSpec":
+        """Return it with a zone for recorders that do not say theirs, where it has none."""
+        if self.directory is None or self.directory.timezone is not None:
+            return self
+        directory = msgspec.structs.replace(self.directory, timezone=timezone)
+        return msgspec.structs.replace(self, directory=directory)
+
     def _kinds(self) -> list[str]:
         fields = ("directory", "stdin", "command", "fifo", "soundcard")
         return [kind for kind in fields if getattr(self, kind) is not None]
@@ -139,7 +147,7 @@ class Config(Record, frozen=True):
 
     model: str
     """A model's name, or a path to its folder: the one line that switches it."""
-    source: SourceSpec | list[SourceSpec]
+    source: SourceSpec | Annotated[list[SourceSpec], Meta(min_length=1)]
     store: StoreSpec
     station: Station = Station()
     models_dir: str | None = None
@@ -176,10 +184,54 @@ def read_config(path: Path) -> Config:
     return strict_yaml.read(path, Config)
 
 
+def read_parts(path: Path) -> tuple[Config | None, list[ConfigError]]:
+    """Read each key of a station's file by itself, so that one mistake hides no other.
+
+    Returns:
+        What could be read, keys that could not being empty or as if they were not there, and what
+        is wrong; None where even so nothing comes of it.
+    """
+    parts: dict[str, Any] = {"model": "", "source": [], "store": StoreSpec(path="")}
+    errors: dict[str, ConfigError] = {}
+    names = [field.name for field in msgspec.structs.fields(Config)]
+    for name in ("", *names):
+        try:
+            found = strict_yaml.read(path, _only(name))
+            if name:
+                parts[name] = getattr(found, name)
+        except ConfigError as error:
+            errors.setdefault(error.what, error)
+    try:
+        config = Config(**parts)
+        if not errors:
+            read_config(path)
+    except ValueError:
+        config = None
+    except ConfigError as error:
+        return None, [error]
+    return config, [*errors.values()]
+
+
+def _only(name: str) -> type[msgspec.Struct]:
+    """Make a kind that is strict about one key of the file; without a name, about which there are.
+
+    Under all other keys it takes anything.
+    """
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for field in msgspec.structs.fields(Config):
+        if field.name != name:
+            fields.append((field.name, Any, None))
+        elif field.required:
+            fields.append((field.name, field.type))
+        else:
+            fields.append((field.name, field.type, field.default))
+    return msgspec.defstruct(
+        "Config", fields, bases=(Record,), kw_only=True, frozen=True, forbid_unknown_fields=not name
+    )
+
+
 def json_schema() -> dict[str, object]:
     """The JSON Schema of the file, for editors."""
-    import msgspec  # noqa: PLC0415 (the schema part is loaded by who asks for it)
-
     schema = msgspec.json.schema(Config)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

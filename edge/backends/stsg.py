@@ -20,6 +20,7 @@ from edge.contracts import (
 from edge.dsp.ring import FrameRing
 from edge.model.folder import ModelFolder
 from edge.model.head import OnnxHead, read_head
+from edge.model.private_copy import PrivateCopy
 from edge.stsg.codebook import Codebook, TokenArray
 from edge.stsg.features import FeatureExtractor
 from edge.stsg.spec import FeatureSpec
@@ -220,7 +221,9 @@ def _read_codebook(folder: ModelFolder) -> tuple[Codebook, Search | None]:
 def _read_vectors(folder: ModelFolder) -> TokenVectors:
     path = folder.file("vectors")
     try:
-        table = np.load(path, mmap_mode="r", allow_pickle=False)
+        # Mapped, only the rows of tokens that occur take memory.
+        with PrivateCopy(path) as copy:
+            table = np.load(copy.path, mmap_mode="r", allow_pickle=False)
         if table.ndim != 2 or table.dtype != np.float32:
             raise ValueError(f"holds {table.dtype} {table.shape}")
     except (ValueError, OSError) as reason:

@@ -9,6 +9,7 @@ from edge.contracts import FloatArray
 from edge.errors import ModelError
 from edge.model.clip_model import ClipModel, check_inputs, check_width, clip_samples
 from edge.model.folder import ModelFolder
+from edge.model.private_copy import PrivateCopy
 from edge.model.tflite_graph import with_output
 from edge.windows.clips import Aggregate
 
@@ -29,7 +30,7 @@ class TfliteGraph:
     """A TFLite file in an interpreter; a `ClipGraph`.
 
     An embedding that is an inner tensor is made an output when a stream first asks for it: until
-    then the file stays mapped from disk, which processes share.
+    then the weights stay mapped from disk.
 
     Args:
         folder: The verified folder.
@@ -41,7 +42,8 @@ class TfliteGraph:
     def __init__(self, folder: ModelFolder) -> None:
         self._folder = folder
         self._path = folder.file("model")
-        self._interpreter: Any = self._open(model_path=str(self._path))
+        self._copy = PrivateCopy(self._path)
+        self._interpreter: Any = self._open(model_path=str(self._copy.path))
         self._fit_input()
         outputs = self._interpreter.get_output_details()
         said = folder.manifest.output
@@ -73,16 +75,18 @@ class TfliteGraph:
         if self._embedding is None or self._embedding in self._given_out:
             return
         try:
-            content = with_output(self._path.read_bytes(), self._embedding)
+            content = with_output(self._copy.path.read_bytes(), self._embedding)
         except ValueError as reason:
             raise self._unusable(reason) from None
         self._interpreter = self._open(model_content=content)
         self._fit_input()
         self._given_out.add(self._embedding)
+        self._copy.close()
 
     def close(self) -> None:
         """Free the interpreter."""
         self._interpreter = None
+        self._copy.close()
 
     def _open(self, **model: Any) -> Any:
         try:

@@ -1,6 +1,7 @@
 """`edge check`: whether a station would run, before it is left alone."""
 
 import argparse
+from itertools import chain
 
 from edge.commands.endings import DONE, WRONG
 from edge.commands.run import add_config
@@ -28,12 +29,15 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from edge.config import read_config  # noqa: PLC0415 (heavy)
-    from edge.daemon.rehearsal import rehearse  # noqa: PLC0415
+    from edge.config import read_parts  # noqa: PLC0415 (heavy)
+    from edge.daemon.rehearsal import Step, rehearse  # noqa: PLC0415
 
     path = arguments.config.absolute()
+    config, errors = read_parts(path)
+    wrong = [Step("configuration", problem=error.what, remedy=error.remedy) for error in errors]
+    tried = rehearse(config, path, patience_s=arguments.seconds) if config else ()
     problems = 0
-    for step in rehearse(read_config(path), path, patience_s=arguments.seconds):
+    for step in chain(wrong, tried):
         mark = "ok     " if step.problem is None else "PROBLEM"
         print(f"{mark} {step.name}: {step.problem or step.found}", flush=True)
         if step.problem is not None:

@@ -35,15 +35,15 @@ def add_config(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from edge.config import read_config  # noqa: PLC0415 (heavy: the daemon and all its parts)
-    from edge.daemon.log import configure_log  # noqa: PLC0415
+    from edge.daemon.log import configure_log  # noqa: PLC0415 (heavy: all parts of the daemon)
     from edge.daemon.loop import Daemon  # noqa: PLC0415
     from edge.daemon.notify import Notifier  # noqa: PLC0415
+    from edge.daemon.reload import ConfigWatch  # noqa: PLC0415
 
     configure_log()
     # Where the watchdog of systemd ends a process that hangs, the log says where it hung.
     faulthandler.enable()
-    path = arguments.config.absolute()
+    watch = ConfigWatch(arguments.config.absolute())
     with Notifier.from_environment() as notifier:
-        Daemon(read_config(path), path, once=arguments.once, notifier=notifier).run()
+        Daemon(watch, once=arguments.once, notifier=notifier).run()
     return DONE

@@ -3,6 +3,7 @@
 import argparse
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 from edge.commands.endings import DONE, NOT_RUNNING
 from edge.commands.run import add_config
@@ -20,22 +21,35 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     add_config(parser)
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+    parser.add_argument(
+        "--store",
+        type=Path,
+        metavar="FILE",
+        help="the store, where the configuration does not say it: while it is broken, for instance",
+    )
     parser.set_defaults(command=_status)
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from edge.config import place, read_config  # noqa: PLC0415 (heavy)
+    from edge.config import place, read_parts  # noqa: PLC0415 (heavy)
     from edge.store.reader import StoreReader  # noqa: PLC0415
     from edge.store.report import as_json, as_text  # noqa: PLC0415
 
     path = arguments.config.absolute()
-    config = read_config(path)
-    with StoreReader(place(config.store.path, beside=path)) as reader:
+    # A fault of the configuration is one of those that are to be shown.
+    config, errors = read_parts(path)
+    store = arguments.store
+    if store is None:
+        if config is None or not config.store.path:
+            raise errors[0]
+        store = place(config.store.path, beside=path)
+    with StoreReader(store) as reader:
         status = reader.status()
     now = datetime.now(UTC)
     if arguments.json:
         print(json.dumps(as_json(status, now=now), indent=2))
     else:
-        print(f"station    {config.station.name}")
+        if config is not None:
+            print(f"station    {config.station.name}")
         print(as_text(status, now=now))
     return DONE if status.running else NOT_RUNNING

@@ -1,7 +1,8 @@
 """What is wrong, where and since when: in the log at once, in the store without flooding it."""
 
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import datetime
 
 import structlog
 
@@ -13,36 +14,64 @@ class Faults:
 
     Args:
         now: Gives the time, UTC.
+        monotonic_s: The clock that is never set, in seconds.
+        inherited: Where the store has faults that an earlier run left open. They go on if they are
+            seen again; `disinherit` ends the others.
     """
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        now: Callable[[], datetime],
+        monotonic_s: Callable[[], float],
+        *,
+        inherited: Iterable[str] = (),
+    ) -> None:
         self._now = now
+        self._monotonic_s = monotonic_s
         self._log = structlog.get_logger()
-        self._open: dict[str, dict[str, datetime]] = {}
+        self._open: dict[str, dict[str, float]] = {}
+        self._inherited = set(inherited)
+        self._passed: deque[tuple[float, str]] = deque()
         self._entries: list[Entry] = []
 
     def seen(self, where: str, what: str, remedy: str = "") -> None:
         """Note a fault; the same again is written once a minute."""
-        now = self._now()
+        now_s = self._monotonic_s()
         here = self._open.setdefault(where, {})
-        last = here.get(what)
-        if last is None:
+        last_s = here.get(what)
+        if last_s is None:
             self._log.warning("fault", where=where, what=what, remedy=remedy)
-        if last is None or abs(now - last) >= _AGAIN:
-            here[what] = now
-            self._entries.append(FaultSeen(where, what, remedy, now))
+        if last_s is None or now_s - last_s >= _AGAIN_S:
+            here[what] = now_s
+            self._entries.append(FaultSeen(where, what, remedy, self._now()))
+
+    def only(self, where: str, what: str, remedy: str = "") -> None:
+        """Note what is wrong there now; whatever else was is over."""
+        if self._open.get(where, {what: 0.0}).keys() != {what}:
+            self.ended(where)
+        self.seen(where, what, remedy)
 
     def ended(self, where: str) -> None:
         """Note that nothing is wrong there any more; nothing was, mostly."""
-        if self._open.pop(where, None) is not None:
+        was_open = self._open.pop(where, None) is not None
+        if was_open or where in self._inherited:
+            self._inherited.discard(where)
             self._log.info("fault ended", where=where)
             self._entries.append(FaultEnded(where, self._now()))
 
     def passed(self, where: str, what: str, remedy: str = "") -> None:
-        """Note a fault that was over at once, such as a recording that cannot be read."""
-        now = self._now()
-        self._log.warning("fault", where=where, what=what, remedy=remedy)
-        self._entries += [FaultSeen(where, what, remedy, now), FaultEnded(where, now)]
+        """Note a fault that was over at once, such as a recording that cannot be read.
+
+        It stands for an hour, so that who looks finds it; of many, the latest.
+        """
+        self.seen(where, what, remedy)
+        self._passed.append((self._monotonic_s() + _STANDS_S, where))
+        if len(self._passed) > _MOST_PASSED:
+            self._end_first()
+
+    def is_open(self, where: str) -> bool:
+        """Tell whether something is wrong there."""
+        return where in self._open
 
     def repeat(self, fault: FaultSeen | FaultEnded) -> None:
         """Note what another thread saw."""
@@ -51,10 +80,25 @@ class Faults:
         else:
             self.ended(fault.where)
 
+    def disinherit(self) -> None:
+        """End what an earlier run left open and nobody has seen since."""
+        for where in sorted(self._inherited - self._open.keys()):
+            self.ended(where)
+        self._inherited.clear()
+
     def take(self) -> list[Entry]:
         """Hand over what is to be kept."""
+        while self._passed and self._passed[0][0] <= self._monotonic_s():
+            self._end_first()
         entries, self._entries = self._entries, []
         return entries
 
+    def _end_first(self) -> None:
+        _, where = self._passed.popleft()
+        if all(where != other for _, other in self._passed):
+            self.ended(where)
 
-_AGAIN = timedelta(minutes=1)
+
+_AGAIN_S = 60.0
+_STANDS_S = 3600.0
+_MOST_PASSED = 100

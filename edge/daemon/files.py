@@ -2,12 +2,13 @@
 
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
-from edge.contracts import AudioBlock
+from edge.contracts import FRAME_SECONDS, AudioBlock
 from edge.daemon.ledger import Ledger
 from edge.errors import AudioError
 from edge.handover import Relay
@@ -62,7 +63,7 @@ def score_file(task: FileTask) -> Generator[float, None, FileDone]:
             return _done(task, sha256, FileState.DUPLICATE, reason=f"the same sound as {before}")
         done = yield from _score(task, sha256)
     except FileNotFoundError:
-        raise FileChangedError(f"{path}: was taken away") from None
+        raise FileChangedError("it was taken away before it was read") from None
     except OSError as reason:
         _check_unchanged(found)
         return _done(
@@ -86,10 +87,11 @@ def _score(task: FileTask, sha256: str) -> Generator[float, None, FileDone]:
     except AudioError as error:
         failed = error.what.removeprefix(f"{path}: ")
     rate = audio.sample_rate_hz
-    samples = round(audio.seconds * rate) if rate else 0
-    ledger.add(task.relay.finish(), task.labels, sample_rate_hz=rate, received_to=samples)
-    if failed and not samples:
+    if failed and not audio.decoded_samples:
         return _done(task, sha256, FileState.FAILED, reason=failed)
+    _end_segment(task, ledger, rate)
+    if audio.ends_early and audio.promised_s is not None:
+        _account_for_gap(ledger, round(audio.promised_s * rate), rate, "the recording ends early")
     start = _start(task, duration_s=audio.seconds)
     ranges, sightings = ledger.take()
     predicted = any(part.model for part in ranges)
@@ -102,7 +104,7 @@ def _score(task: FileTask, sha256: str) -> Generator[float, None, FileDone]:
         state=FileState.DONE if predicted else FileState.UNHEARD,
         reason=failed,
         sample_rate_hz=rate,
-        samples=samples,
+        samples=audio.decoded_samples,
         started_at=start.at,
         time_source=start.source.value,
         notes="; ".join(filter(None, [*audio.notes, start.note])),
@@ -122,8 +124,24 @@ def _score(task: FileTask, sha256: str) -> Generator[float, None, FileDone]:
 
 
 def _account(task: FileTask, ledger: Ledger, block: AudioBlock, rate: int) -> None:
+    if block.start_sample > task.relay.position:
+        _end_segment(task, ledger, rate)
+        _account_for_gap(ledger, block.start_sample, rate, "missing or damaged")
     outcomes = task.relay.push(block)
     ledger.add(outcomes, task.labels, sample_rate_hz=rate, received_to=block.end_sample)
+
+
+def _end_segment(task: FileTask, ledger: Ledger, rate: int) -> None:
+    end = task.relay.position
+    ledger.add(task.relay.finish(), task.labels, sample_rate_hz=rate, received_to=end, ends=True)
+
+
+def _account_for_gap(ledger: Ledger, end_sample: int, rate: int, reason: str) -> None:
+    """Account for what a recording should hold and does not, in windows begun."""
+    missing = end_sample - ledger.accounted
+    if missing > 0:
+        windows = -(-missing // round(FRAME_SECONDS * rate))
+        ledger.add_gap(end_sample, received=0, windows=windows, reason=reason)
 
 
 def _start(task: FileTask, *, duration_s: float) -> Start:
@@ -142,7 +160,11 @@ def _start(task: FileTask, *, duration_s: float) -> Start:
 
 def _hash(path: Path) -> Generator[float, None, str]:
     digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
+    # Of a pipe that has taken the recording's place, opening would wait for who writes.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise FileChangedError("it was replaced by something that is no file")
         while content := file.read(_HASH_BYTES):
             digest.update(content)
             yield 0.0
@@ -153,9 +175,9 @@ def _check_unchanged(found: FoundFile) -> None:
     try:
         status = os.stat(found.path)
     except OSError:
-        raise FileChangedError(f"{found.path}: was taken away while it was read") from None
+        raise FileChangedError("it was taken away while it was read") from None
     if (status.st_size, status.st_mtime_ns) != (found.size, found.mtime_ns):
-        raise FileChangedError(f"{found.path}: was written to while it was read")
+        raise FileChangedError("it was written to while it was read")
 
 
 def _done(task: FileTask, sha256: str, state: FileState, *, reason: str) -> FileDone:

@@ -1,5 +1,6 @@
 """From a stream's outcomes to what is kept of them: ranges of windows, and detections."""
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -34,6 +35,7 @@ class Ledger:
         self._at = start_sample
         self._ranges: list[WindowRange] = []
         self._heard: list[Sighting] = []
+        self._early: deque[Outcome] = deque()
 
     @property
     def accounted(self) -> int:
@@ -47,17 +49,27 @@ class Ledger:
         *,
         sample_rate_hz: int,
         received_to: int,
+        ends: bool = False,
     ) -> None:
         """Account for windows, in order.
+
+        A clip model may be done with a window before all of it came in: such an outcome waits.
 
         Args:
             outcomes: They follow one another and what was accounted for before.
             labels: Of each model, by its `name@version`.
             sample_rate_hz: The stream's own.
-            received_to: The sample that follows the last one received: a padded tail ends there.
+            received_to: The sample that follows the last one received.
+            ends: Whether the segment ends there: a padded tail does, too.
         """
-        for outcome in outcomes:
-            end = min(round(outcome.window.end_s * sample_rate_hz), received_to)
+        self._early += outcomes
+        while self._early:
+            end = round(self._early[0].window.end_s * sample_rate_hz)
+            if end > received_to:
+                if not ends:
+                    break
+                end = received_to
+            outcome = self._early.popleft()
             reason, model = "", ""
             if isinstance(outcome, Prediction):
                 model = outcome.model

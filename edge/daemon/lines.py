@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from edge.config import SourceSpec, Station, place
+from edge.config import SourceSpec, place
 from edge.contracts import LiveSource, Model, PostProcessor
 from edge.daemon.faults import Faults
 from edge.daemon.listening import Listening
@@ -51,8 +51,16 @@ class Line(Protocol):
         """Say why nothing is heard; None where it is, or where it is rightly quiet."""
         ...
 
-    def close(self) -> list[Entry]:
-        """End; return what is to be kept."""
+    def stop(self) -> None:
+        """Hear no more, without waiting; say it to all before closing one."""
+        ...
+
+    def close(self, *, within_s: float) -> list[Entry]:
+        """End; return what is to be kept.
+
+        Args:
+            within_s: For scoring what has come; the rest is accounted for unscored.
+        """
         ...
 
 
@@ -72,7 +80,6 @@ def open_live(spec: SourceSpec, *, beside: Path) -> LiveSource:
 def open_line(
     spec: SourceSpec,
     *,
-    station: Station,
     beside: Path,
     store: Store,
     faults: Faults,
@@ -83,8 +90,7 @@ def open_line(
     """Open a source; what it cannot do yet it goes on trying, and tells.
 
     Args:
-        spec: The source.
-        station: Its zone is that of recorders that do not say theirs.
+        spec: The source; a folder's says the zone.
         beside: The configuration's file: relative paths begin in its folder.
         store: Where everything is kept.
         faults: Where trouble is told.
@@ -103,7 +109,7 @@ def open_line(
         return Recordings(
             spec.label,
             directory.__enter__(),
-            zone=parse_zone(spec.directory.timezone or station.timezone),
+            zone=parse_zone(spec.directory.timezone or "UTC"),
             store=store,
             faults=faults,
             labels=labels,

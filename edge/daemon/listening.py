@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from edge.contracts import FRAME_SECONDS, AudioBlock, Model, PostProcessor
 from edge.daemon.faults import Faults
 from edge.daemon.ledger import Ledger, Sighting
+from edge.daemon.portions import Portions
 from edge.handover import Relay
 from edge.live.anchor import Anchoring
 from edge.live.intake import Intake
@@ -49,6 +50,7 @@ class Listening:
         self._anchorings: list[Anchoring] = []
         self._accounted_s = monotonic_s()
         self._taken_to = 0
+        self._portions = Portions(window=1)
 
     @property
     def models(self) -> tuple[Model, ...]:
@@ -65,39 +67,76 @@ class Listening:
         self._relay.switch(model, post=post)
 
     def step(self) -> list[Entry] | None:
-        """Score what came, a window's length at most; return what is to be kept, or None."""
+        """Score what came, a second of it at most; return what is to be kept, or None."""
         for fault in self._intake.take_faults():
             self._faults.repeat(fault)
-        most = round(FRAME_SECONDS * self._rate_hz) if self._rate_hz else None
-        items = self._intake.take(most)
+        # No more at once: whoever says stop waits for it, and a slow model takes its time.
+        most = self._rate_hz or None
+        items = self._intake.take(most) if self._intake.is_due else []
         entries: list[Entry] = []
         for item in items:
             entries += self._take(item)
         if not items and self._intake.finished and self._taken_to > self._ledger.accounted:
             self._end_segment()
-        entries += self._done()
+        done = self._done()
+        if items:
+            self._intake.want(self._portions.next(self._taken_to, finished=bool(done)))
+        entries += done
         return entries if items or entries else None
 
     def deaf(self) -> str | None:
         """Say why no windows are finished; None while they are."""
+        now_s = self._monotonic_s()
         ailment = self._intake.health()
         if ailment is not None:
-            return f"{ailment.what}, since {ailment.since:%H:%M:%S} UTC"
-        quiet_s = self._monotonic_s() - self._accounted_s
-        if self._rate_hz and quiet_s > _PATIENCE_S and not self._intake.finished:
-            return f"no window was finished for {quiet_s:.0f} s"
+            # Once it is heard again, the next window takes its time.
+            self._accounted_s = now_s
+            return ailment.what
+        late = now_s - self._accounted_s > _PATIENCE_S
+        if self._rate_hz and late and not self._intake.finished:
+            return f"sound comes, but no window was finished for {_PATIENCE_S:.0f} s"
         return None
 
-    def close(self) -> list[Entry]:
+    def stop(self) -> None:
+        """Hear no more, without waiting for it."""
+        self._intake.stop()
+
+    def close(self, *, within_s: float) -> list[Entry]:
         """Hear no more; score what has come, the tail too; return what is to be kept."""
         self._intake.stop()
         self._intake.__exit__(None, None, None)
+        until_s = self._monotonic_s() + within_s
         entries: list[Entry] = []
-        for item in self._intake.take():
-            entries += self._take(item)
+        while items := self._intake.take(self._rate_hz // 4 or None):
+            for item in items:
+                entries += self._take(item)
+            if self._monotonic_s() > until_s:
+                return entries + self._leave_unscored() + self._done()
         if self._stream:
             self._end_segment()
         return entries + self._done()
+
+    def _leave_unscored(self) -> list[Entry]:
+        """Account for what has come, the window that was begun included, without the model."""
+        self._ledger.add(
+            (), self._labels, sample_rate_hz=self._rate_hz, received_to=self._taken_to, ends=True
+        )
+        entries: list[Entry] = []
+        received = self._taken_to - self._ledger.accounted
+        for item in self._intake.take():
+            if isinstance(item, Anchoring):
+                entries.append(self._anchor(item))
+                continue
+            received += item.received if isinstance(item, Gap) else len(item.samples)
+            self._taken_to = item.end_sample
+        if self._taken_to > self._ledger.accounted:
+            self._ledger.add_gap(
+                self._taken_to,
+                received=received,
+                windows=-(-received // round(FRAME_SECONDS * self._rate_hz)) or 1,
+                reason=_STOPPED,
+            )
+        return entries
 
     def _take(self, item: AudioBlock | Gap | Anchoring) -> list[Entry]:
         if isinstance(item, Anchoring):
@@ -105,6 +144,7 @@ class Listening:
         self._taken_to = item.end_sample
         if isinstance(item, Gap):
             self._end_segment()
+            self._portions.begin(item.end_sample)
             self._ledger.add_gap(
                 item.end_sample,
                 received=item.received,
@@ -127,16 +167,19 @@ class Listening:
             self._labels,
             sample_rate_hz=self._rate_hz,
             received_to=self._relay.position,
+            ends=True,
         )
 
     def _anchor(self, anchoring: Anchoring) -> Entry:
         """Note where the stream's time comes from; the first time, open the stream."""
         self._anchorings.append(anchoring)
         if self._stream:
-            self._faults.passed(self.name, f"its time was set again: {anchoring.reason}")
+            what = f"its time was set again: {anchoring.reason}"
+            self._faults.passed(f"{self.name}: time", what, "see that the clock is kept right")
             return Anchored(self._stream, anchoring.sample, anchoring.at, anchoring.reason)
         self._stream = self._store.next_stream()
         self._rate_hz = anchoring.sample_rate_hz
+        self._portions = Portions(window=round(FRAME_SECONDS * self._rate_hz))
         return StreamOpened(
             self._stream, self.name, self._rate_hz, anchoring.time_of(0), _TIME_SOURCE
         )
@@ -165,5 +208,6 @@ class Listening:
 
 
 _TIME_SOURCE = "clock"
+_STOPPED = "dropped: the program was stopped before the model came to it"
 _PATIENCE_S = 30.0
 """Longer than a window, and what a slow board takes for one."""

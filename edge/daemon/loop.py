@@ -3,13 +3,14 @@
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
-import msgspec
 import structlog
 
 from edge.allocator import give_back_freed_memory, keep_freed_memory, use_one_arena
@@ -21,11 +22,13 @@ from edge.daemon.notify import Notifier
 from edge.daemon.outlets import Outlets
 from edge.daemon.recordings import Recordings
 from edge.daemon.reload import ConfigWatch
-from edge.daemon.switching import Loaded, Switcher, load
+from edge.daemon.switching import Asked, Loaded, Switcher, load, load_before
 from edge.errors import EdgeError
 from edge.handover import Relay
 from edge.store.entries import Entry, ModelChanged
+from edge.store.reader import StoreReader
 from edge.store.retention import Limits, Retention
+from edge.store.status import StoreStatus
 from edge.store.store import Store
 
 
@@ -33,26 +36,30 @@ class Daemon:
     """Listens until it is told to stop.
 
     Args:
-        config: What to do.
-        path: The file it was read from; watched for changes.
+        watch: The configuration's file; read at once, and when it is saved.
         once: Stop when what is there was scored.
         notifier: Tells the service manager.
+
+    Raises:
+        ConfigError: The file does not say what it must.
     """
 
-    def __init__(self, config: Config, path: Path, *, once: bool, notifier: Notifier) -> None:
-        self._config = config
-        self._path = path
+    def __init__(self, watch: ConfigWatch, *, once: bool, notifier: Notifier) -> None:
+        self._watch = watch
+        self._path = watch.path
+        self._config = watch.read()
         self._once = once
         self._notifier = notifier
         self._log = structlog.get_logger()
         self._wake = threading.Event()
-        self._faults = Faults(_now)
+        self._called: deque[str] = deque()
+        self._toured_s = 0.0
         self._stop = False
         self._reload = False
         self._lines: dict[str, tuple[SourceSpec, Line]] = {}
         self._labels: dict[str, Sequence[str]] = {}
         self._retired: list[Model] = []
-        self._housekept_s = 0.0
+        self._began_s = self._housekept_s = self._looked_s = time.monotonic()
         self._fed_s = 0.0
         self._trouble = ""
         self._retention: tuple[Limits, Retention] | None = None
@@ -66,22 +73,25 @@ class Daemon:
         use_one_arena()
         keep_freed_memory()
         with ExitStack() as stack:
-            path = place(self._config.store.path, beside=self._path)
+            self._handle_signals(stack)
+            path = self._store_path = place(self._config.store.path, beside=self._path)
             self._store = stack.enter_context(Store.open(path, now=_now))
+            before = _status(path)
+            self._faults = Faults(
+                _now, time.monotonic, inherited=_open_faults(before, path) if before else ()
+            )
             for note in self._store.notes:
-                self._faults.passed("store", note)
-            self._loaded = self._first_model()
+                self._faults.passed("store: its last end", note)
+            self._loaded = self._first_model(before)
             stack.callback(self._close_model)
             self._labels[self._loaded.model.info.id] = self._loaded.model.info.labels
             give_back_freed_memory()
-            self._watch = ConfigWatch(self._path)
             self._switcher = Switcher(self._wake.set)
             stack.callback(self._switcher.close)
             self._outlets = stack.enter_context(
                 Outlets(self._store, path, beside=self._path, faults=self._faults)
             )
             self._outlets.apply(self._config)
-            self._handle_signals(stack)
             stack.callback(self._close_lines)
             self._apply_sources()
             self._notifier.ready(self._summary())
@@ -91,15 +101,18 @@ class Daemon:
             self._end()
 
     def _loop(self) -> None:
+        moved: set[str] = set()
         while not self._stop:
             self._wake.clear()
+            due = moved | self._due()
+            moved = set()
             entries: list[Entry] = []
-            moved = False
-            for name in [*self._lines]:
+            for name in [name for name in self._lines if name in due]:
                 _, line = self._lines[name]
                 found = line.step()
-                moved |= found is not None
-                entries += found or []
+                if found is not None:
+                    moved.add(name)
+                    entries += found
             entries += self._changes()
             self._keep(entries)
             self._feed()
@@ -108,6 +121,17 @@ class Daemon:
                 return
             if not moved:
                 self._wake.wait(_LONGEST_WAIT_S)
+
+    def _due(self) -> set[str]:
+        """Name the lines to attend to: those that called, and now and then all of them."""
+        now_s = time.monotonic()
+        called = set()
+        while self._called:
+            called.add(self._called.popleft())
+        if now_s - self._toured_s < _LONGEST_WAIT_S:
+            return called
+        self._toured_s = now_s
+        return {*self._lines}
 
     def _is_over(self, line: Line) -> bool:
         """Tell whether nothing more is to come: a folder may always be added to."""
@@ -136,47 +160,59 @@ class Daemon:
             self._notifier.ready(self._summary())
         result = self._switcher.take()
         if result is not None:
-            config, loaded = result
-            yield self._switch(config, loaded)
+            yield from self._switch(*result)
         self._retire()
 
     def _read_config(self) -> None:
         try:
             config = self._watch.read()
         except EdgeError as error:
-            self._faults.seen("configuration", error.what, error.remedy)
+            self._faults.only("configuration", error.what, error.remedy)
             return
         self._faults.ended("configuration")
-        if config == self._config:
-            return
         before, self._config = self._config, config
-        if config.store != before.store:
-            self._faults.passed(
-                "configuration", "store: a change takes effect at the next start", "restart edge"
+        if place(config.store.path, beside=self._path) == self._store_path:
+            self._faults.ended("configuration: store.path")
+        else:
+            self._faults.only(
+                "configuration: store.path",
+                f"{config.store.path} is for the next start; until then {self._store_path} is used",
+                "restart edge, or put the old path back",
             )
-        if (config.model, config.models_dir, config.model_files) != (
-            before.model,
-            before.models_dir,
-            before.model_files,
-        ):
-            self._switcher.ask(config, beside=self._path)
-        elif config.post != before.post:
+        if config.post != before.post:
             self._hand_over(self._loaded)
+        if self._loaded.asked != Asked.by(config) or self._loaded.changes():
+            self._switcher.ask(config, beside=self._path)
+        else:
+            self._faults.ended("model")
         self._outlets.apply(config)
         self._apply_sources()
-        self._log.info("configuration applied", model=config.model)
+        if config != before:
+            self._log.info("configuration applied", model=config.model)
 
-    def _switch(self, config: Config, loaded: Loaded | EdgeError) -> Entry:
-        before = self._loaded.model.info.id
+    def _switch(self, config: Config, loaded: Loaded | EdgeError) -> Iterator[Entry]:
+        before = self._loaded.model.info
+        if isinstance(loaded, Loaded):
+            after = loaded.model.info
+            if Asked.by(config) != Asked.by(self._config):
+                loaded.model.close()
+                return
+            if after.id == before.id and after.labels != before.labels:
+                loaded.model.close()
+                loaded = EdgeError(
+                    f"model {config.model}: has other labels than the {before.id} that runs",
+                    remedy="give it another version in its model.yaml",
+                )
         if isinstance(loaded, EdgeError):
-            self._faults.seen("model", loaded.what, loaded.remedy)
-            return ModelChanged(_now(), before, config.model, failed=loaded.what)
+            self._faults.only("model", loaded.what, loaded.remedy)
+            yield ModelChanged(_now(), before.id, config.model, failed=loaded.what)
+            return
         self._faults.ended("model")
+        self._faults.ended("model: files")
         self._retired.append(self._loaded.model)
         self._hand_over(loaded)
-        after = loaded.model.info.id
-        self._log.info("model switched", before=before, after=after)
-        return ModelChanged(_now(), before, after)
+        self._log.info("model switched", before=before.id, after=loaded.model.info.id)
+        yield ModelChanged(_now(), before.id, loaded.model.info.id)
 
     def _hand_over(self, loaded: Loaded) -> None:
         self._loaded = loaded
@@ -186,6 +222,8 @@ class Daemon:
 
     def _retire(self) -> None:
         """Close models that no stream uses any more."""
+        if not self._retired:
+            return
         in_use = {id(self._loaded.model)}
         in_use |= {id(model) for _, line in self._lines.values() for model in line.models}
         done = [model for model in self._retired if id(model) not in in_use]
@@ -198,30 +236,37 @@ class Daemon:
 
     def _apply_sources(self) -> None:
         """Close sources that are gone or changed, open new ones, leave the others alone."""
-        wanted = {spec.label: spec for spec in self._config.sources}
+        zone = self._config.station.timezone
+        wanted = {spec.label: spec.in_zone(zone) for spec in self._config.sources}
         for name in [*self._lines]:
             if wanted.get(name) != self._lines[name][0]:
                 _, line = self._lines.pop(name)
-                self._keep(line.close())
-                self._faults.ended(name)
+                line.stop()
+                self._keep(line.close(within_s=_LAST_WINDOWS_S))
+                for where in (name, f"{name}: hearing"):
+                    self._faults.ended(where)
         for name, spec in wanted.items():
             if name not in self._lines:
                 line = open_line(
                     spec,
-                    station=self._config.station,
                     beside=self._path,
                     store=self._store,
                     faults=self._faults,
                     labels=self._labels,
                     open_relay=self._open_relay,
-                    wake=self._wake.set,
+                    wake=partial(self._call, name),
                 )
                 self._lines[name] = (spec, line)
+
+    def _call(self, name: str) -> None:
+        """Ask for a line to be attended to; from any thread."""
+        self._called.append(name)
+        self._wake.set()
 
     def _open_relay(self) -> Relay:
         return Relay(self._loaded.model, post=self._loaded.post(self._config.post))
 
-    def _first_model(self) -> Loaded:
+    def _first_model(self, before: StoreStatus | None) -> Loaded:
         """Load the model that is asked for, or else the last one that worked here.
 
         A station far away that restarts with a broken model still listens, and says so.
@@ -231,12 +276,15 @@ class Daemon:
             loaded = load(self._config, beside=self._path)
         except EdgeError as error:
             self._log.error("model", what=error.what, remedy=error.remedy)
-            try:
-                before = msgspec.structs.replace(self._config, model=last.partition("@")[0])
-                loaded = load(before, beside=self._path)
-            except EdgeError:
-                raise error from None
-            self._faults.seen("model", error.what, error.remedy)
+            changes = before.model_changes if before else ()
+            worked = [last, *(change.after for change in changes if not change.failed)]
+            found = load_before(self._config, worked, beside=self._path)
+            if found is None:
+                raise
+            loaded = found
+            self._faults.only("model", error.what, error.remedy)
+            failed = ModelChanged(_now(), last, self._config.model, failed=error.what)
+            self._store.write([failed])
         if last != loaded.model.info.id:
             self._store.write([ModelChanged(_now(), last, loaded.model.info.id)])
         return loaded
@@ -249,17 +297,23 @@ class Daemon:
         hearing = False
         for name, (_, line) in self._lines.items():
             why = line.deaf()
-            if why is None:
-                hearing = True
+            hearing |= why is None
+            if why is None or self._faults.is_open(name):
+                # What it is away for is told already.
                 self._faults.ended(f"{name}: hearing")
             else:
-                self._faults.seen(f"{name}: hearing", why, "check the device, its cable and level")
+                self._faults.only(f"{name}: hearing", why, "check the device, its cable and level")
         if hearing or not self._lines:
             self._fed_s = now_s
             self._notifier.alive()
 
     def _housekeep(self) -> None:
         now_s = time.monotonic()
+        if now_s - self._looked_s >= _MODEL_LOOK_S:
+            self._looked_s = now_s
+            self._look_at_model()
+        if now_s - self._began_s >= _SETTLED_S:
+            self._faults.disinherit()
         if now_s - self._housekept_s < _HOUSEKEEPING_S:
             return
         self._housekept_s = now_s
@@ -276,11 +330,25 @@ class Daemon:
         if pruned.more:
             self._housekept_s = 0.0
 
+    def _look_at_model(self) -> None:
+        """Tell when the folder no longer holds what was loaded from it."""
+        changes = self._loaded.changes()
+        if not changes:
+            self._faults.ended("model: files")
+            return
+        self._faults.only(
+            "model: files",
+            f"{self._loaded.model.info.id} runs as it was loaded, but on the disk it is changed: "
+            + ", ".join(changes),
+            "restore the files; or send SIGHUP to load what is there now",
+        )
+
     def _summary(self) -> str:
         return f"{self._loaded.model.info.id}, {len(self._lines)} sources"
 
     def _end(self) -> None:
         self._close_lines()
+        self._faults.disinherit()
         self._keep([])
         self._outlets.finish(within_s=_LAST_DELIVERY_S)
         self._keep([])
@@ -291,9 +359,12 @@ class Daemon:
             model.close()
 
     def _close_lines(self) -> None:
+        for _, line in self._lines.values():
+            line.stop()
+        until_s = time.monotonic() + _LAST_WINDOWS_S
         while self._lines:
             _, (_, line) = self._lines.popitem()
-            self._keep(line.close())
+            self._keep(line.close(within_s=max(0.0, until_s - time.monotonic())))
 
     def _handle_signals(self, stack: ExitStack) -> None:
         def stop(number: int, frame: FrameType | None) -> None:
@@ -316,7 +387,28 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _status(path: Path) -> StoreStatus | None:
+    """Read what earlier runs left; None where that cannot be known."""
+    try:
+        with StoreReader(path) as reader:
+            return reader.status()
+    except EdgeError:
+        return None
+
+
+def _open_faults(before: StoreStatus, path: Path) -> Iterator[str]:
+    """Yield where faults were left open; the store sees to its own."""
+    for fault in before.faults:
+        if fault.where != "store" and not fault.where.startswith(f"{path.name}.damaged-"):
+            yield fault.where
+
+
 _LONGEST_WAIT_S = 0.5
 _FEED_S = 2.0
 _HOUSEKEEPING_S = 60.0
-_LAST_DELIVERY_S = 3.0
+_MODEL_LOOK_S = 5.0
+_SETTLED_S = 60.0
+"""After so long a run has seen for itself what is wrong."""
+_LAST_WINDOWS_S = 2.0
+"""For scoring what has come when a source is closed."""
+_LAST_DELIVERY_S = 2.0

@@ -1,10 +1,11 @@
 """The sinks of the configuration, each with its thread and its cursor in the store."""
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from edge.config import Config, SinkSpec
+from edge.config import Config, SinkSpec, Station
 from edge.contracts import Detection
 from edge.daemon.faults import Faults
 from edge.delivery import Cursor, Delivery
@@ -27,7 +28,7 @@ class Outlets:
         self._beside = beside
         self._path = path
         self._faults = faults
-        self._deliveries: dict[str, tuple[SinkSpec, Delivery]] = {}
+        self._deliveries: dict[str, tuple[_Place, Delivery]] = {}
         self._notified = 0
 
     def __enter__(self) -> "Outlets":
@@ -48,20 +49,22 @@ class Outlets:
 
     def apply(self, config: Config) -> None:
         """Close sinks that are gone or changed, open new ones, leave the others alone."""
-        wanted = {spec.label: spec for spec in config.sinks}
+        wanted = {spec.label: (spec, config.station) for spec in config.sinks}
         for name in [*self._deliveries]:
-            spec, delivery = self._deliveries[name]
-            if wanted.get(name) != spec:
+            place, delivery = self._deliveries[name]
+            if wanted.get(name) != place:
                 self._close(name, delivery, within_s=_LAST_WORDS_S)
         station = config.station.as_context()
-        for name, spec in wanted.items():
+        for name, place in wanted.items():
             if name in self._deliveries:
                 continue
             cursor = Cursor(*self._store.cursor(name))
-            sink = spec.sink.build(station, folder=self._beside.parent, position=cursor.position)
+            sink = place[0].sink.build(
+                station, folder=self._beside.parent, position=cursor.position
+            )
             delivery = Delivery(name, sink, self._read, cursor=cursor)
             delivery.notify(self._store.last_number)
-            self._deliveries[name] = (spec, delivery)
+            self._deliveries[name] = (place, delivery)
 
     def step(self) -> None:
         """Wake the sinks for what was committed; keep their cursors; tell their trouble."""
@@ -74,7 +77,7 @@ class Outlets:
                 self._save(name, delivery, cursor)
             trouble = delivery.trouble
             if trouble is not None:
-                self._faults.seen(f"sink {name}", trouble.what, trouble.remedy)
+                self._faults.only(f"sink {name}", trouble.what, trouble.remedy)
             else:
                 self._faults.ended(f"sink {name}")
         self._notified = last
@@ -83,8 +86,10 @@ class Outlets:
         """Hand on what is committed, if it can be done in time, and close every sink."""
         for _, delivery in self._deliveries.values():
             delivery.finish(within_s)
+        until_s = time.monotonic() + within_s
         for name in [*self._deliveries]:
-            self._close(name, self._deliveries[name][1], within_s=within_s)
+            left_s = max(0.0, until_s - time.monotonic())
+            self._close(name, self._deliveries[name][1], within_s=left_s)
 
     def _close(self, name: str, delivery: Delivery, *, within_s: float) -> None:
         delivery.close(within_s, lambda cursor: self._store.set_cursor(name, *cursor))
@@ -101,4 +106,5 @@ class Outlets:
             return [*reader.detections(after_number=after_number, limit=limit)]
 
 
+_Place = tuple[SinkSpec, Station]
 _LAST_WORDS_S = 2.0

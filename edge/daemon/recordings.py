@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import datetime, tzinfo
+from pathlib import Path
 
 import structlog
 
@@ -83,7 +84,11 @@ class Recordings:
         except StopIteration as end:
             return [self._keep(end.value)]
         except FileChangedError as change:
-            self._faults.passed(self.name, str(change), "it is taken again once it is complete")
+            self._faults.passed(
+                self._place(self._found.path),
+                str(change),
+                "nothing of it is kept; it is scored once it is there and complete",
+            )
             self._directory.later(self._found)
             self._let_go()
         self._moved_at_s = self._monotonic_s()
@@ -95,12 +100,17 @@ class Recordings:
             return "a recording does not get on"
         return None
 
-    def close(self) -> list[Entry]:
+    def stop(self) -> None:
+        """Do nothing: what is there can be scored by the next run."""
+
+    def close(self, *, within_s: float) -> list[Entry]:
         """Leave the recording that is being scored as if it was never begun."""
         if self._job is not None:
             self._job.close()
         self._let_go()
         self._directory.__exit__(None, None, None)
+        for where in self._troubles:
+            self._faults.ended(where)
         return []
 
     def _next(self) -> bool:
@@ -136,8 +146,9 @@ class Recordings:
         self._let_go()
         self._previous = done.started_at or self._previous
         if done.state in (FileState.FAILED, FileState.UNHEARD):
-            why = done.reason or "no window could be scored"
-            self._faults.passed(f"{self.name}: {done.path}", why, "look at the file")
+            self._faults.passed(self._place(done.path), _why_unheard(done), "look at the file")
+        else:
+            self._faults.ended(self._place(done.path))
         self._log.info(
             "recording",
             source=self.name,
@@ -150,6 +161,9 @@ class Recordings:
         )
         return done
 
+    def _place(self, path: Path | str) -> str:
+        return f"{self.name}: {path}"
+
     def _let_go(self) -> None:
         self._job = self._relay = self._found = None
 
@@ -161,6 +175,11 @@ class Recordings:
         for where in over:
             self._faults.ended(where)
         self._troubles = {where for where, _, _ in troubles}
+
+
+def _why_unheard(done: FileDone) -> str:
+    reasons = dict.fromkeys(part.reason for part in done.ranges if part.reason)
+    return done.reason or "; ".join(reasons) or "no window could be scored"
 
 
 _STUCK_S = 120.0

@@ -1,18 +1,22 @@
 """Trying everything a configuration asks for, without writing anything."""
 
 import os
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge.config import Config, SinkSpec, SourceSpec, place
-from edge.contracts import AudioBlock, LiveSource
+from edge.contracts import LiveSource
 from edge.daemon.lines import open_live
 from edge.daemon.switching import Loaded, load
 from edge.errors import AudioError, EdgeError, InputError
+from edge.live.vitals import Vitals
 from edge.refine import unknown_labels
 from edge.sources.file import SUFFIXES
+from edge.store import opening, schema
 from edge.store.lock import holder
 from edge.store.reader import StoreReader
 
@@ -32,7 +36,7 @@ def rehearse(config: Config, path: Path, *, patience_s: float) -> Iterator[Step]
     """Try the model, the store, each source and each sink.
 
     Args:
-        config: The configuration.
+        config: The configuration; an empty model or path of the store is passed over.
         path: The file it was read from.
         patience_s: How long to wait for a live source's first sound.
 
@@ -40,13 +44,15 @@ def rehearse(config: Config, path: Path, *, patience_s: float) -> Iterator[Step]
         One step after the other, as it is done.
     """
     loaded: list[Loaded] = []
-    yield _try("model", lambda: _model(config, path, loaded))
+    if config.model:
+        yield _try("model", lambda: _model(config, path, loaded))
     for model in loaded:
         labels = model.model.info.labels
         for label in unknown_labels(config.post, labels):
             yield Step("post", f"no label {label!r} in this model: its threshold waits for one")
         model.model.close()
-    yield _try("store", lambda: _store(place(config.store.path, beside=path)))
+    if config.store.path:
+        yield _try("store", lambda: _store(place(config.store.path, beside=path)))
     for source in config.sources:
         yield _try(f"source {source.label}", lambda s=source: _source(s, path, patience_s))  # type: ignore[misc]
     for sink in config.sinks:
@@ -72,11 +78,21 @@ def _store(path: Path) -> str:
     _writable(path)
     if not path.exists():
         return f"{path}: will be made"
-    with StoreReader(path) as reader:
-        count = reader.status().detections
     used = holder(path)
-    by = f", in use by process {used.pid}" if used else ""
-    return f"{path}: {count} detections{by}"
+    if used is not None:
+        with StoreReader(path) as reader:
+            count = reader.status().detections
+        return f"{path}: {count} detections, in use by process {used.pid}"
+    if path.with_name(f"{path.name}-wal").exists():
+        return f"{path}: was not closed as it should; the next start looks through it"
+    # As if it could not change: else SQLite would put files beside it.
+    with closing(schema.connect_read_only(path, immutable=True)) as connection:
+        try:
+            opening.check_kind(connection, path)
+            count = connection.execute("SELECT count(*) FROM detections").fetchone()[0]
+        except sqlite3.DatabaseError as reason:
+            raise opening.unreadable(path, reason) from None
+    return f"{path}: {count} detections"
 
 
 def _source(spec: SourceSpec, path: Path, patience_s: float) -> str:
@@ -98,16 +114,19 @@ def _folder(folder: Path, *, recursive: bool) -> str:
 
 
 def _sound(source: LiveSource, patience_s: float) -> str:
-    """Open a live source until sound comes, or the time is over."""
-    heard: list[AudioBlock] = []
+    """Open a live source until sound comes that is more than what a dead one gives."""
+    vitals = Vitals()
+    rates_hz: list[int] = []
     wrong: list[EdgeError] = []
 
     def listen() -> None:
         try:
             with source:
                 for block in source:
-                    heard.append(block)
-                    return
+                    vitals.note(block.samples, at_s=0.0)
+                    rates_hz.append(block.sample_rate_hz)
+                    if vitals.lifeless() is None:
+                        return
         except EdgeError as error:
             wrong.append(error)
 
@@ -116,12 +135,16 @@ def _sound(source: LiveSource, patience_s: float) -> str:
     thread.join(patience_s)
     source.stop()
     thread.join(patience_s)
-    if heard:
-        return f"sound comes, at {heard[0].sample_rate_hz} Hz"
+    lifeless = vitals.lifeless()
+    if rates_hz and lifeless is None:
+        return f"sound comes, at {rates_hz[0]} Hz"
     if wrong:
         raise wrong[0]
     raise AudioError(
-        f"no sound came within {patience_s:g} s", remedy="see to the device or what should write it"
+        f"only {lifeless[0].removeprefix('only ')} came within {patience_s:g} s"
+        if lifeless
+        else f"no sound came within {patience_s:g} s",
+        remedy="see to the device, its level and cable, or to what should write it",
     )
 
 
@@ -135,6 +158,8 @@ def _sink(spec: SinkSpec, path: Path) -> str:
 
 def _writable(path: Path) -> None:
     """Make sure that a file can be written, without writing it."""
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder", remedy="name a file in it")
     if not path.parent.is_dir():
         raise InputError(f"{path.parent}: there is no such folder", remedy="make it")
     if not os.access(path if path.exists() else path.parent, os.W_OK):

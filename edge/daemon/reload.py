@@ -15,7 +15,7 @@ class ConfigWatch:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._applied = _stamp(path)
         self._seen = self._applied
         self._looked_s = 0.0
@@ -29,7 +29,7 @@ class ConfigWatch:
         if now_s - self._looked_s < _LOOK_S:
             return False
         self._looked_s = now_s
-        stamp = _stamp(self._path)
+        stamp = _stamp(self.path)
         at_rest = stamp == self._seen
         self._seen = stamp
         if not at_rest or stamp == self._applied:
@@ -43,8 +43,8 @@ class ConfigWatch:
         Raises:
             ConfigError: Naming the file, line, key and remedy.
         """
-        self._applied = self._seen = _stamp(self._path)
-        return read_config(self._path)
+        self._applied = self._seen = _stamp(self.path)
+        return read_config(self.path)
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

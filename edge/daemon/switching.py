@@ -1,28 +1,49 @@
 """Loading a model beside the one that runs."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
 
 from edge.config import Config, place
 from edge.contracts import Model, PostProcessor
-from edge.errors import EdgeError
+from edge.errors import ConfigError, EdgeError, ModelError
 from edge.load import find_model, prove_model
 from edge.model.folder import read_folder
+from edge.model.manifest import MANIFEST_NAME
 from edge.refine import PostSpec, build_post
+
+
+class Asked(NamedTuple):
+    """How a configuration asks for a model."""
+
+    model: str
+    models_dir: str | None
+    model_files: tuple[str, ...]
+
+    @classmethod
+    def by(cls, config: Config) -> "Asked":
+        """Take it out of a configuration."""
+        return cls(config.model, config.models_dir, config.model_files)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loaded:
     """A model that has proved itself, and how the configuration asks for it."""
 
-    asked: str
-    """As the configuration names it."""
-    folder: Path
+    asked: Asked
+    files: Mapping[Path, tuple[int, int] | None]
+    """Size and modification time of what it was loaded from."""
     model: Model
     threshold: float
     """The model's own, where the configuration gives none."""
+
+    def changes(self) -> list[str]:
+        """Name the files that are no longer what was loaded."""
+        return [path.name for path, stamp in self.files.items() if _stamp(path) != stamp]
 
     def post(self, specs: Sequence[PostSpec]) -> list[PostProcessor]:
         """Make post-processors; the last word is a threshold, the configuration's or the model's.
@@ -44,10 +65,64 @@ def load(config: Config, *, beside: Path) -> Loaded:
     Raises:
         EdgeError: No such model, or one that cannot be trusted or run here.
     """
+    try:
+        return _load(config, beside)
+    except EdgeError:
+        raise
+    except Exception as reason:
+        # The folder was changed while it was read, there is no room for two, or what runs the
+        # model raised something of its own: none of it may end a station that listens.
+        what = f"model {config.model}: {reason!r}"
+        raise ModelError(what, remedy="see `edge models verify`") from reason
+
+
+def load_before(config: Config, worked: Sequence[str], *, beside: Path) -> Loaded | None:
+    """Load the first that works here of models that worked before.
+
+    Args:
+        config: Asks for another one, which does not.
+        worked: `name@version` of each, the latest first.
+        beside: The configuration's file.
+    """
+    models_dir = config.models_dir
+    if models_dir is None and "/" in config.model:
+        models_dir = str(Path(config.model).parent)
+    if models_dir is not None and not place(models_dir, beside=beside).is_dir():
+        models_dir = None
+    for name in dict.fromkeys(model.partition("@")[0] for model in worked):
+        if name in ("", config.model):
+            continue
+        try:
+            return load(
+                msgspec.structs.replace(config, model=name, models_dir=models_dir), beside=beside
+            )
+        except EdgeError:
+            continue
+    return None
+
+
+def _load(config: Config, beside: Path) -> Loaded:
     models_dir = place(config.models_dir, beside=beside) if config.models_dir else None
-    folder = find_model(config.model, models_dir=models_dir)
+    if models_dir is not None and not models_dir.is_dir():
+        raise ConfigError(
+            f"models_dir: {models_dir}: there is no such folder",
+            remedy="give the folder that holds the model folders, or mount its disk",
+        )
+    name = str(place(config.model, beside=beside)) if "/" in config.model else config.model
+    folder = find_model(name, models_dir=models_dir)
+    manifest = folder / MANIFEST_NAME
+    files = {manifest: _stamp(manifest)}
     read = read_folder(folder, external=[place(p, beside=beside) for p in config.model_files])
-    return Loaded(config.model, folder, prove_model(read), read.manifest.threshold)
+    files |= {path: _stamp(path) for path in read.files.values()}
+    return Loaded(Asked.by(config), files, prove_model(read), read.manifest.threshold)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 class Switcher:
@@ -111,8 +186,4 @@ class Switcher:
             self._result = (config, load(config, beside=beside))
         except EdgeError as error:
             self._result = (config, error)
-        except (OSError, MemoryError) as reason:
-            # The folder was taken away or changed while it was read, or there is no room for two.
-            what = f"model {config.model}: {reason!r}"
-            self._result = (config, EdgeError(what, remedy="see `edge models verify`"))
         self._wake()

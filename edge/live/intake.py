@@ -66,7 +66,7 @@ class Intake:
         source: What to listen to.
         now: The wall clock, UTC.
         monotonic_s: The clock that is never set, in seconds.
-        wake: Called, on the intake's thread, when there is something to take.
+        wake: Called, on the intake's thread, when there is something to take or to tell.
         spec: How much patience it has; None for the usual.
     """
 
@@ -105,6 +105,7 @@ class Intake:
         self._held_up = False
         self._ended = False
         self._broken: BaseException | None = None
+        self._wanted_sample = 0
 
     def __enter__(self) -> "Intake":
         self._arrived_s = self._monotonic_s()
@@ -158,6 +159,16 @@ class Intake:
     def finished(self) -> bool:
         """Whether the source has ended for good and all that came of it was taken."""
         return self._ended and (self._ring is None or self._ring.is_empty)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether as much came as was wanted, or no more is to come."""
+        come = self._ring is not None and self._ring.end_sample >= self._wanted_sample
+        return come or self._ended or self._broken is not None
+
+    def want(self, sample: int) -> None:
+        """Ask to be woken when the stream has come so far, and not for each block before."""
+        self._wanted_sample = sample
 
     def take(self, most_samples: int | None = None) -> list[AudioBlock | Gap | Anchoring]:
         """Return what came, in order, without waiting.
@@ -271,7 +282,8 @@ class Intake:
             return
         ring.push(block.samples)
         self._forgive(now_s)
-        self._wake()
+        if self.is_due:
+            self._wake()
 
     def _begin(self, block: AudioBlock, now_s: float, ring: SampleRing) -> int:
         """Note how long the source was away; return what its sample numbers are shifted by."""

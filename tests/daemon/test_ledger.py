@@ -20,8 +20,8 @@ def failed(number: int, reason: str) -> Unscored:
     return Unscored(Window("s", 5.0 * number, 5.0 * number + 5.0), WindowState.FAILED, reason)
 
 
-def add(ledger: Ledger, outcomes: list[Outcome], *, received_to: int) -> None:
-    ledger.add(outcomes, LABELS, sample_rate_hz=RATE_HZ, received_to=received_to)
+def add(ledger: Ledger, outcomes: list[Outcome], *, received_to: int, ends: bool = False) -> None:
+    ledger.add(outcomes, LABELS, sample_rate_hz=RATE_HZ, received_to=received_to, ends=ends)
 
 
 def test_windows_of_one_fate_become_one_range():
@@ -40,10 +40,24 @@ def test_windows_of_one_fate_become_one_range():
 def test_a_padded_tail_ends_where_the_sound_does():
     """Zeros that complete the last window were never received."""
     ledger = Ledger()
-    add(ledger, [prediction(0, [0, 0]), prediction(1, [0, 0])], received_to=730)
+    add(ledger, [prediction(0, [0, 0]), prediction(1, [0, 0])], received_to=730, ends=True)
     (only,), _ = ledger.take()
     found = (only.end_sample, only.received)
     assert found == (730, 730)
+
+
+def test_a_window_that_is_done_early_waits_for_its_end():
+    """It is accounted for when its last sample came in, and the next one begins on the grid."""
+    ledger = Ledger()
+    add(ledger, [prediction(0, [0, 0.5])], received_to=430)
+    assert ledger.take() == ([], [])
+    add(ledger, [], received_to=530)
+    (only,), (heard,) = ledger.take()
+    assert (only.end_sample, only.received, heard.label) == (500, 500, "frog")
+    add(ledger, [prediction(1, [0, 0])], received_to=930)
+    add(ledger, [], received_to=930, ends=True)
+    (only,), _ = ledger.take()
+    assert (only.start_sample, only.end_sample, only.received) == (500, 930, 430)
 
 
 def test_what_is_above_zero_is_heard_the_surest_first():
