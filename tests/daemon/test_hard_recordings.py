@@ -29,6 +29,12 @@ def counts_of(status):
     return status["sources"][0]["files"] if status["sources"] else {}
 
 
+def heard(status, name):
+    """What is said of one source; nothing received before it is there."""
+    of_name = [source for source in status["sources"] if source["source"] == name]
+    return of_name[0] if of_name else {"received": 0, "accounted": 0, "windows": []}
+
+
 def accounted(here):
     """Whether all that was received lies in windows with an outcome."""
     (source,) = here.status()["sources"]
@@ -262,20 +268,18 @@ def test_a_long_recording_does_not_deafen_a_microphone(watching, card):
     here = watching(source=source)
     process = here.start(stdin=subprocess.PIPE)
     sound = (noise(1.0) * 32000).astype("<i2").tobytes()
-    process.stdin.write(sound)
+    process.stdin.write(6 * sound)
     process.stdin.flush()
     Slow(card / "a.wav")
     wait_until(lambda: is_reading(process, card / "a.wav"), here.log)
-    seconds = 1
-    while "directory" not in [s["source"] for s in here.status()["sources"]]:
+    seconds = 6
+    while "directory" not in [s["source"] for s in here.status_now()["sources"]]:
         process.stdin.write(2 * sound)
         process.stdin.flush()
         seconds += 2
     process.stdin.close()
-    status = here.wait_for(
-        lambda status: sum(s["received"] == s["accounted"] for s in status["sources"]) == 2
-    )
-    live = {source["source"]: source for source in status["sources"]}["stdin"]
-    assert {count["state"] for count in live["windows"]} <= {"predicted", "skipped"}
+    here.wait_for(lambda status: heard(status, "stdin")["accounted"] == seconds * RATE_HZ)
+    live = heard(here.status(), "stdin")
     assert live["received"] == seconds * RATE_HZ
+    assert {count["state"] for count in live["windows"]} <= {"predicted", "skipped"}
     here.stop(process)
