@@ -20,7 +20,7 @@ from edge.contracts import (
 from edge.dsp.ring import FrameRing
 from edge.model.folder import ModelFolder
 from edge.model.head import OnnxHead, read_head
-from edge.model.private_copy import PrivateCopy
+from edge.model.row_table import RowTable
 from edge.stsg.codebook import Codebook, TokenArray
 from edge.stsg.features import FeatureExtractor
 from edge.stsg.spec import FeatureSpec
@@ -48,7 +48,8 @@ def load(folder: ModelFolder) -> "StsgModel":
     except ValueError as reason:
         raise folder.error("stsg.features", str(reason), remedy="mend the features") from None
     codebook, approximate = _read_codebook(folder)
-    vectors = _read_vectors(folder)
+    table = _open_vectors(folder)
+    vectors = TokenVectors(table)
     head = read_head(folder)
     stages = [
         ("stsg.features.mel_bands", spec.features.mel_bands, "the codebook", codebook.features),
@@ -69,17 +70,19 @@ def load(folder: ModelFolder) -> "StsgModel":
         raise folder.error(
             "stsg.features.hop", "does not divide a 5 s window", remedy="choose one that does"
         )
-    return StsgModel(folder, Tokenizer(extractor, codebook, approximate=approximate), vectors, head)
+    tokenizer = Tokenizer(extractor, codebook, approximate=approximate)
+    return StsgModel(folder, tokenizer, table, head)
 
 
 class StsgModel:
     """A loaded STSG model; a `Model`."""
 
     def __init__(
-        self, folder: ModelFolder, tokenizer: Tokenizer, vectors: TokenVectors, head: OnnxHead
+        self, folder: ModelFolder, tokenizer: Tokenizer, table: RowTable, head: OnnxHead
     ) -> None:
         self.tokenizer = tokenizer
-        self.vectors = vectors
+        self._table = table
+        self.vectors = TokenVectors(table)
         self.head = head
         self.info = ModelInfo(
             name=folder.manifest.name,
@@ -88,7 +91,7 @@ class StsgModel:
             sample_rate_hz=folder.manifest.input.sample_rate,
             clip_seconds=FRAME_SECONDS,
             step_seconds=FRAME_SECONDS,
-            embedding_size=vectors.size,
+            embedding_size=self.vectors.size,
         )
 
     def open(
@@ -98,7 +101,8 @@ class StsgModel:
         return StsgStream(self, keep_embeddings=keep_embeddings)
 
     def close(self) -> None:
-        """Free nothing: what the model holds goes with it."""
+        """Let go of the vectors' file; the rest goes with the model."""
+        self._table.close()
 
 
 class StsgStream:
@@ -218,18 +222,13 @@ def _read_codebook(folder: ModelFolder) -> tuple[Codebook, Search | None]:
     return codebook, search
 
 
-def _read_vectors(folder: ModelFolder) -> TokenVectors:
+def _open_vectors(folder: ModelFolder) -> RowTable:
     path = folder.file("vectors")
     try:
-        # Mapped, only the rows of tokens that occur take memory.
-        with PrivateCopy(path) as copy:
-            table = np.load(copy.path, mmap_mode="r", allow_pickle=False)
-        if table.ndim != 2 or table.dtype != np.float32:
-            raise ValueError(f"holds {table.dtype} {table.shape}")
+        return RowTable(path)
     except (ValueError, OSError) as reason:
         raise folder.error(
             "files.vectors",
             f"{path.name} is no float32 table of tokens x size: {reason}",
             remedy="build the model again",
         ) from None
-    return TokenVectors(table)

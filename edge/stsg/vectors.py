@@ -1,20 +1,32 @@
 """From a window's tokens to one vector."""
 
+from typing import Protocol
+
 import numpy as np
 
 from edge.contracts import FloatArray
 from edge.stsg.codebook import TokenArray
 
 
+class Rows(Protocol):
+    """A float32 table [shape=(tokens, size)]: an array, or what reads rows of a file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Tokens and size."""
+
+    def __getitem__(self, rows: TokenArray, /) -> FloatArray:
+        """Return rows [shape=(n,)], float32 [shape=(n, size)]."""
+
+
 class TokenVectors:
     """The skip-gram vectors in token order.
 
     Args:
-        table: float32 [shape=(tokens, size)]; row t belongs to token t. May be memory-mapped: only
-            the rows of tokens that occur are read.
+        table: Row t belongs to token t. Only the rows of tokens that occur are read.
     """
 
-    def __init__(self, table: FloatArray) -> None:
+    def __init__(self, table: Rows) -> None:
         self._table = table
 
     @property
