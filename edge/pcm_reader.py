@@ -74,6 +74,8 @@ class PcmReader:
         self._format = pcm_format
         self._channels = channels
         self._stop = StopSignal()
+        self.fell_silent = False
+        """Whether `blocks` ended because nothing came for so long."""
 
     @property
     def stopped(self) -> bool:
@@ -84,7 +86,9 @@ class PcmReader:
         """Let `blocks` end, now and ever after; from any thread, any number of times."""
         self._stop.set()
 
-    def blocks(self, descriptor: int, *, process: int | None = None) -> Iterator[AudioBlock]:
+    def blocks(
+        self, descriptor: int, *, process: int | None = None, silence_s: float | None = None
+    ) -> Iterator[AudioBlock]:
         """Yield what comes, numbered from 0, until it ends or `stop` is called.
 
         Half a sample at the end is left out, and the log says so.
@@ -93,6 +97,7 @@ class PcmReader:
             descriptor: What to read; stays open.
             process: A pidfd. Once that process has ended, so does its sound, even if a child of
                 its own still holds the other end of the pipe.
+            silence_s: How long nothing may come before that is the end; None for ever.
 
         Raises:
             AudioError: It cannot be read.
@@ -101,14 +106,16 @@ class PcmReader:
         most_bytes = max(1, int(BLOCK_SECONDS * self._sample_rate_hz)) * decoder.frame_bytes
         position = 0
         poller = select.poll()
+        wait_ms = None if silence_s is None else round(1000 * silence_s)
         stop = self._stop.open()
         try:
             for waited_for in (stop, process, descriptor):
                 if waited_for is not None:
                     poller.register(waited_for, select.POLLIN)
             while not self.stopped:
-                ready = {waited_for for waited_for, _ in poller.poll()}
-                if stop in ready:
+                ready = {waited_for for waited_for, _ in poller.poll(wait_ms)}
+                self.fell_silent = not ready
+                if stop in ready or not ready:
                     break
                 data = self._read(descriptor, most_bytes) if descriptor in ready else b""
                 if data is None:

@@ -189,12 +189,27 @@ class Listening:
         if not ranges:
             return []
         self._accounted_s = self._monotonic_s()
+        self._compare_rates()
         received = self._intake.received_samples
         found = tuple(
             Heard(h.start_s, h.end_s, self._time(h), h.label, h.confidence, h.model) for h in heard
         )
         self._forget_anchorings()
-        return [WindowsDone(self._stream, received, tuple(ranges), found)]
+        drift_ppm = self._intake.drift_ppm
+        drift_ppm = None if drift_ppm is None else round(drift_ppm)
+        return [WindowsDone(self._stream, received, tuple(ranges), found, drift_ppm)]
+
+    def _compare_rates(self) -> None:
+        """Tell where the configured rate is wrong: every pitch and length would be."""
+        where, comes_hz = f"{self.name}: sample rate", self._intake.other_rate_hz
+        if comes_hz is None:
+            self._faults.ended(where)
+        elif not self._faults.is_open(where):
+            self._faults.seen(
+                where,
+                f"it should come at {self._rate_hz} Hz, but comes at about {comes_hz}",
+                "give the rate and the number of channels at which it is recorded",
+            )
 
     def _time(self, sighting: Sighting) -> datetime:
         sample = round(sighting.start_s * self._rate_hz)

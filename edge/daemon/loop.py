@@ -75,7 +75,8 @@ class Daemon:
         with ExitStack() as stack:
             self._handle_signals(stack)
             path = self._store_path = place(self._config.store.path, beside=self._path)
-            self._store = stack.enter_context(Store.open(path, now=_now))
+            with self._notifier.more_time():
+                self._store = stack.enter_context(Store.open(path, now=_now))
             before = _status(path)
             self._faults = Faults(
                 _now, time.monotonic, inherited=_open_faults(before, path) if before else ()
@@ -243,7 +244,7 @@ class Daemon:
                 _, line = self._lines.pop(name)
                 line.stop()
                 self._keep(line.close(within_s=_LAST_WINDOWS_S))
-                for where in (name, f"{name}: hearing"):
+                for where in (name, f"{name}: hearing", f"{name}: sample rate"):
                     self._faults.ended(where)
         for name, spec in wanted.items():
             if name not in self._lines:

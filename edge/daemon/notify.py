@@ -6,8 +6,10 @@ names. Where there is none, nothing is sent and nothing else changes.
 
 import os
 import socket
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -80,9 +82,30 @@ class Notifier:
         """Say that it ends."""
         self._send(state="STOPPING=1")
 
-    def extend_timeout(self, seconds: float) -> None:
-        """Ask for as much more time, from now on, to become ready or to stop."""
-        self._send(extend=f"EXTEND_TIMEOUT_USEC={round(seconds * 1e6)}")
+    @contextmanager
+    def more_time(self, *, every_s: float = 10.0, most_s: float = 3600.0) -> Iterator[None]:
+        """Ask for more time to become ready, again and again while the `with` block goes on.
+
+        Checking a large store on a slow card takes minutes. Nothing else may be sent meanwhile.
+
+        Args:
+            every_s: How often; each time for six times as much more.
+            most_s: For how long.
+        """
+        done = threading.Event()
+
+        def ask() -> None:
+            until_s = time.monotonic() + most_s
+            while not done.wait(every_s) and time.monotonic() < until_s:
+                self._send(extend=f"EXTEND_TIMEOUT_USEC={round(6e6 * every_s)}")
+
+        thread = threading.Thread(target=ask, name="more time")
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     def _send(self, **assignments: str) -> None:
         """Send assignments, and those of before that are not superseded."""

@@ -56,6 +56,7 @@ class Recordings:
         self._previous: datetime | None = None
         self._moved_at_s = monotonic_s()
         self._troubles: set[str] = set()
+        self._polling = ""
 
     @property
     def models(self) -> tuple[Model, ...]:
@@ -175,6 +176,10 @@ class Recordings:
         for where in over:
             self._faults.ended(where)
         self._troubles = {where for where, _, _ in troubles}
+        if self._directory.polling != self._polling:
+            self._polling = self._directory.polling
+            why = self._polling or "over: the system tells of what comes"
+            self._log.info("looking through the folder again and again", source=self.name, why=why)
 
 
 def _why_unheard(done: FileDone) -> str:

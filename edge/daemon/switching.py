@@ -164,10 +164,10 @@ class Switcher:
         return result
 
     def close(self) -> None:
-        """Wait for what is being loaded, and let it go."""
+        """Let go of what is being loaded; wait a little for it, for stopping is not to be late."""
         self._wanted = None
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(_LONGEST_GOODBYE_S)
             self._thread = None
         if self._result is not None and isinstance(self._result[1], Loaded):
             self._result[1].model.close()
@@ -187,3 +187,6 @@ class Switcher:
         except EdgeError as error:
             self._result = (config, error)
         self._wake()
+
+
+_LONGEST_GOODBYE_S = 2.0

@@ -53,6 +53,8 @@ class Anchor:
         self._last_least_s: float | None = None
         self._delays = _Delays()
         self._drift_ppm: float | None = None
+        self._rates_hz: tuple[float, ...] = ()
+        """At which the sound came in the latest spans, one after the other."""
 
     @property
     def anchoring(self) -> Anchoring | None:
@@ -65,9 +67,23 @@ class Anchor:
 
         None until there were ten minutes without a break, and then the latest that was measured.
         """
-        drift = self._delays.slope()
-        # Ever smaller delays are samples that come ever sooner.
-        return self._drift_ppm if drift is None else -1e6 * drift
+        return self._drift_ppm
+
+    @property
+    def other_rate_hz(self) -> int | None:
+        """At which rate the sound comes, where that is far from what it claims.
+
+        None where it is near, and until two spans of `CHECK_SECONDS` agree.
+        """
+        if len(self._rates_hz) < _AGREEING:
+            return None
+        slowest_hz, fastest_hz = min(self._rates_hz), max(self._rates_hz)
+        most_hz = _OTHER_RATE * self._rate_hz
+        if self._rate_hz - most_hz < fastest_hz and slowest_hz < self._rate_hz + most_hz:
+            return None
+        if fastest_hz - slowest_hz > most_hz:
+            return None
+        return round(sum(self._rates_hz) / _AGREEING)
 
     def observe(
         self, start_sample: int, end_sample: int, *, now: datetime, monotonic_s: float
@@ -114,17 +130,25 @@ class Anchor:
         if monotonic_s - self._check_from_s < CHECK_SECONDS:
             return 0.0
         least_s = self._least_s
-        if self._last_least_s is not None and abs(least_s - self._last_least_s) > _JUMP_S:
-            self._begin_measuring(monotonic_s)
+        if self._last_least_s is not None:
+            rose_s = least_s - self._last_least_s
+            rate_hz = self._rate_hz * (1.0 - rose_s / (monotonic_s - self._check_from_s))
+            self._rates_hz = (*self._rates_hz, rate_hz)[-_AGREEING:]
+            if abs(rose_s) > _JUMP_S:
+                self._delays = _Delays()
         self._delays.add(monotonic_s, least_s)
+        slope = self._delays.slope()
+        if slope is not None:
+            # Ever smaller delays are samples that come ever sooner.
+            self._drift_ppm = -1e6 * slope
         self._least_s, self._last_least_s = None, least_s
         self._check_from_s = monotonic_s
         return least_s - self._delay_s
 
     def _begin_measuring(self, monotonic_s: float) -> None:
         """Measure the drift anew: across a break the delay says nothing of it."""
-        self._drift_ppm = self.drift_ppm
         self._delays = _Delays()
+        self._rates_hz = ()
         self._least_s = self._last_least_s = None
         self._check_from_s = monotonic_s
 
@@ -182,6 +206,9 @@ CHECK_SECONDS = 30.0
 """How long the least delay is looked for, in seconds."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _JUMP_S = 0.25
+_OTHER_RATE = 0.02
+"""Of the rate: ten times what a bad sound card is off, a quarter of 44 100 from 48 000 Hz."""
+_AGREEING = 2
 _LEAST_MEASURED_S = 600.0
 _MOST_POINTS = 128
 _LONGEST_SPAN = 128

@@ -156,6 +156,12 @@ class Intake:
             return self._anchor.drift_ppm if self._anchor else None
 
     @property
+    def other_rate_hz(self) -> int | None:
+        """At which rate the sound comes, where that is far from what it claims; else None."""
+        with self._lock:
+            return self._anchor.other_rate_hz if self._anchor else None
+
+    @property
     def finished(self) -> bool:
         """Whether the source has ended for good and all that came of it was taken."""
         return self._ended and (self._ring is None or self._ring.is_empty)

@@ -34,6 +34,9 @@ class CommandSpec(Record, frozen=True):
     sample_rate: SampleRate
     format: PcmFormat
     channels: Channels = 1
+    silence_s: Annotated[float, Meta(gt=0)] = 30.0
+    """A program that runs but writes nothing for so long is ended and run anew: so ends many a
+    camera's stream when the network was away. Seconds."""
 
 
 class Command:
@@ -60,6 +63,7 @@ class Command:
         self.sample_rate_hz = spec.sample_rate
         self._stream = stream
         self._argv = spec.argv
+        self._silence_s = spec.silence_s
         self._secrets: dict[str, str] = {}
         self._child: _Child | None = None
         self._reader = PcmReader(
@@ -99,10 +103,13 @@ class Command:
     def __iter__(self) -> Iterator[AudioBlock]:
         if self._child is None:
             raise ValueError("enter the command with `with` before iterating it")
-        yield from self._reader.blocks(self._child.output, process=self._child.pidfd)
+        yield from self._reader.blocks(
+            self._child.output, process=self._child.pidfd, silence_s=self._silence_s
+        )
         if self._reader.stopped:
             return
-        what = f"{self._shown}: {self._child.fate()}"
+        silent = f"wrote nothing for {self._silence_s:g} s"
+        what = f"{self._shown}: {silent if self._reader.fell_silent else self._child.fate()}"
         said = hide_secrets(self._child.last_said(), self._secrets)
         if said:
             what += "\nit said last:\n" + said

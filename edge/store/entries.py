@@ -74,6 +74,8 @@ class WindowsDone:
     """All that the stream has received by now, whether accounted for or still on its way."""
     ranges: tuple[WindowRange, ...]
     heard: tuple[Heard, ...] = ()
+    drift_ppm: int | None = None
+    """How much faster than it claims its sound comes, in parts per million, once known."""
 
 
 @dataclass(frozen=True, slots=True)

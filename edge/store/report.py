@@ -35,6 +35,13 @@ def as_text(status: StoreStatus, *, now: datetime) -> str:
             f"  samples  {source.received} received, {source.accounted} accounted for, "
             f"{source.in_flight} on their way"
         )
+        drifts = [
+            live.drift_ppm
+            for live in status.streams
+            if live.source == source.source and live.drift_ppm is not None
+        ]
+        if drifts:
+            lines.append(f"  clock    {drifts[-1]:+d} ppm: so much faster than its rate it comes")
         if source.files:
             files = ", ".join(f"{count} {state.value}" for state, count in source.files.items())
             lines.append(f"  files    {files}")

@@ -165,11 +165,13 @@ class Rows:
         self._ranges(entry.stream, ranges[:-1])
         self._connection.execute(
             "UPDATE streams SET received = ?, accounted = accounted + ?, "
-            "last_number = max(last_number, ?) WHERE stream = ?",
+            "last_number = max(last_number, ?), drift_ppm = coalesce(?, drift_ppm) "
+            "WHERE stream = ?",
             (
                 entry.received_samples,
                 sum(done.received for done in entry.ranges),
                 last_number,
+                entry.drift_ppm,
                 entry.stream,
             ),
         )

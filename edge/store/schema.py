@@ -52,6 +52,7 @@ _TABLES = (
         removed INTEGER NOT NULL DEFAULT 0, -- of those accounted for, by retention
         end_sample INTEGER NOT NULL DEFAULT 0, -- up to which windows have their outcome
         last_number INTEGER NOT NULL DEFAULT 0, -- of its detections
+        drift_ppm INTEGER, -- how much faster than its rate it comes
         open_start INTEGER,
         open_received INTEGER,
         open_windows INTEGER,

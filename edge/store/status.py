@@ -37,6 +37,8 @@ class StreamStatus:
     """Samples in windows that have their outcome, those included that retention removed."""
     last_window_end: datetime | None
     """UTC; None before the first window."""
+    drift_ppm: int | None
+    """How much faster than it claims its sound comes, in parts per million, once known."""
 
     @property
     def in_flight(self) -> int:
@@ -126,8 +128,10 @@ def read_status(
     run = connection.execute(_LAST_RUN).fetchone()
     pid = run[0] if run else None
     streams = tuple(
-        StreamStatus(stream, source, rate_hz, from_us(started), got, accounted, _time(end))
-        for stream, source, rate_hz, started, got, accounted, end in connection.execute(_STREAMS)
+        StreamStatus(stream, source, rate_hz, from_us(started), got, accounted, _time(end), ppm)
+        for stream, source, rate_hz, started, got, accounted, end, ppm in connection.execute(
+            _STREAMS
+        )
     )
     number, count = connection.execute("SELECT max(number), count(*) FROM detections").fetchone()
     model = connection.execute(_MODEL).fetchone()
@@ -188,7 +192,7 @@ _LAST_RUN = "SELECT pid, began_us, ended_us FROM runs ORDER BY run DESC LIMIT 1"
 _STREAMS = (
     "SELECT s.stream, o.name, s.sample_rate_hz, s.started_us, s.received, "
     "s.removed + coalesce((SELECT sum(w.received) FROM window_ranges w "
-    "WHERE w.stream = s.stream), 0), e.end_us "
+    "WHERE w.stream = s.stream), 0), e.end_us, s.drift_ppm "
     "FROM streams s JOIN sources o ON o.id = s.source JOIN stream_ends e ON e.stream = s.stream "
     "WHERE s.received > s.accounted "
     "OR s.stream IN (SELECT max(stream) FROM streams GROUP BY source) ORDER BY s.stream"

@@ -272,3 +272,23 @@ def test_ears_that_fail_do_not_harm_another(hearing, tmp_path):
     assert [source["source"] for source in status["sources"]] == ["mic"]
     here.stop(process)
     wait_until(lambda: process.poll() is not None)
+
+
+@pytest.mark.skipif(not os.environ.get("EDGE_SOAK"), reason="takes two minutes: make soak")
+def test_a_rate_that_is_not_the_configured_one(hearing):
+    """Sound of 44.1 kHz under a configuration of 48 kHz is heard, and a fault tells."""
+    here = hearing({"name": "mic", "stdin": {"sample_rate": 48_000, "format": "u8"}})
+    process = here.start(stdin=subprocess.PIPE)
+    began_s = time.monotonic()
+    written = 0
+    while time.monotonic() < began_s + 110:
+        come = round(44_100 * (time.monotonic() - began_s)) - written
+        process.stdin.write(os.urandom(come))
+        process.stdin.flush()
+        written += come
+        time.sleep(0.25)
+    fault = here.wait_for_fault("mic: sample rate", "48000 Hz", "about 44")
+    assert "channels" in fault["remedy"]
+    process.stdin.close()
+    assert process.wait(60) == 0
+    assert_whole(here)

@@ -46,10 +46,24 @@ def test_each_message_is_what_systemd_reads(supervisor):
         assert heard(listener) == ["STATUS=17 windows"]
         notifier.alive()
         assert heard(listener) == ["WATCHDOG=1"]
-        notifier.extend_timeout(2.5)
-        assert heard(listener) == ["EXTEND_TIMEOUT_USEC=2500000"]
         notifier.stopping()
         assert heard(listener) == ["STOPPING=1"]
+
+
+def test_more_time_is_asked_for_while_it_is_needed(supervisor):
+    """At once nothing, then again and again, not beyond the most, and no more afterwards."""
+    listener, name = supervisor
+    with Notifier(name) as notifier:
+        with notifier.more_time(every_s=60.0):
+            pass
+        with notifier.more_time(every_s=0.05):
+            assert heard(listener) == ["EXTEND_TIMEOUT_USEC=300000"]
+            assert heard(listener) == ["EXTEND_TIMEOUT_USEC=300000"]
+        drain(listener)
+        with notifier.more_time(every_s=0.01, most_s=0.005):
+            time.sleep(0.1)
+        notifier.alive()
+        assert heard(listener) == ["WATCHDOG=1"]
 
 
 def test_a_reload_carries_its_time(supervisor):

@@ -145,6 +145,31 @@ def test_a_stall_is_no_drift():
     assert world.anchor.drift_ppm == pytest.approx(10, abs=1.0)
 
 
+@pytest.mark.parametrize("true_hz", [16_000, 29_400, 34_830, 64_000])
+def test_sound_of_another_rate_is_noticed(true_hz):
+    """Where far more or fewer samples come than claimed, their rate is known within two minutes."""
+    world = World(ppm=1e6 * (true_hz / RATE_HZ - 1))
+    jitter = np.random.default_rng(true_hz).exponential(0.02, 10_000)
+    while world.true_s < 120.0:
+        assert world.anchor.other_rate_hz is None or world.true_s > 60.0
+        world.hear(0.25, late_s=jitter[world.samples % 9973])
+    assert world.anchor.other_rate_hz == pytest.approx(true_hz, rel=0.01)
+
+
+@pytest.mark.parametrize("ppm", [-2000.0, 0.0, 2000.0])
+def test_a_bad_sound_card_is_not_taken_for_another_rate(ppm):
+    """Nor are jitter, a backlog, a stall or a gap."""
+    world = World(ppm=ppm)
+    rng = np.random.default_rng(7)
+    for second in range(3600):
+        late_s = rng.exponential(0.05)
+        world.hear(1.0, late_s=20.0 + late_s if second % 600 > 580 or second < 10 else late_s)
+        assert world.anchor.other_rate_hz is None
+        if second % 1000 == 0:
+            world.samples += 40 * RATE_HZ
+            world.delay_s += 0.2
+
+
 def test_drift_is_not_told_before_it_can_be_known():
     """No number rather than a wrong one; a break begins another measurement, the last one stays."""
     world = World(ppm=50)

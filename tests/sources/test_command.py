@@ -226,6 +226,21 @@ def test_passwords_of_urls_are_hidden(text, expected):
     assert expected == hide_secrets(text)
 
 
+def test_a_program_that_hangs_is_ended():
+    """One that stays but writes no more is an error that says so, and can be run anew."""
+    code = "import sys, time; sys.stdout.buffer.write(bytes(4000)); sys.stdout.flush(); " + (
+        "sys.stderr.write('connection lost'); sys.stderr.flush(); time.sleep(60)"
+    )
+    argv = [sys.executable, "-c", code]
+    spec = CommandSpec(argv=argv, sample_rate=8000, format=PcmFormat.F32LE, silence_s=0.5)
+    source = Command("cam", spec)
+    with nothing_left():
+        for _ in range(2):
+            samples, error = heard(source)
+            assert len(samples) == 1000
+            assert "wrote nothing for 0.5 s\nit said last:\nconnection lost" in error.what
+
+
 def test_what_the_yaml_may_say():
     """An empty argv and an absurd rate are refused."""
     text = "{argv: [arecord, -t, raw], sample_rate: 48000, format: s16le, channels: 2}"

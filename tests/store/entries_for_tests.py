@@ -44,10 +44,10 @@ def window_range(window, *, state=WindowState.PREDICTED, reason="", count=1, rec
     return WindowRange(start, start + count * WINDOW, samples, count, state, reason, model)
 
 
-def done(stream, window, *detections, in_flight=0, **kind):
+def done(stream, window, *detections, in_flight=0, drift_ppm=None, **kind):
     """One window of a live stream that is a multiple of windows old."""
     received = (window + 1) * WINDOW + in_flight
-    return WindowsDone(stream, received, (window_range(window, **kind),), detections)
+    return WindowsDone(stream, received, (window_range(window, **kind),), detections, drift_ppm)
 
 
 def file_done(number, *, source="card", windows=12):
