@@ -132,7 +132,7 @@ def growth(material: Material) -> None:
     window = 5 * _SLOW_HZ
     windows = [sound[first : first + window] for first in range(0, len(sound) - window, window)]
     source = {"stdin": {"sample_rate": _SLOW_HZ, "format": "u8"}}
-    with off_the_first_core(), _station(model="stsg-esc10", source=source) as station:
+    with off_the_first_core(), _station(model=str(material.model), source=source) as station:
         resident = []
         for number in range(count):
             station.write(windows[number % len(windows)])
