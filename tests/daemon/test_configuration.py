@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 
+import jsonschema
 import pytest
 import yaml
 from recordings import RATE_HZ, noise, record
@@ -202,7 +203,6 @@ def test_the_form_of_the_file(tmp_path, source):
 
 def test_the_schema_agrees_with_the_types(tmp_path):
     """What the types take the schema takes, and what they refuse by kind it refuses."""
-    jsonschema = pytest.importorskip("jsonschema", reason="pip install jsonschema")
     done = subprocess.run([sys.executable, "-m", "edge", "schema"], capture_output=True, check=True)
     schema = json.loads(done.stdout)
     jsonschema.Draft202012Validator.check_schema(schema)
