@@ -90,10 +90,12 @@ class Codebook:
             tokens[part], rows, rivals = self._nearest_part(features[part], error[part])
             unclear.extend(first + row for row in rows)
             contenders.extend(rivals)
-        if unclear:
-            points = self.project_exactly(exact(np.array(unclear)))
-            for row, rivals_of_row, point in zip(unclear, contenders, points, strict=True):
-                tokens[row] = self._nearest_exactly(point, rivals_of_row)
+        for first in range(0, len(unclear), _ROWS_IN_CACHE):
+            rows = unclear[first : first + _ROWS_IN_CACHE]
+            points = self.project_exactly(exact(np.array(rows)))
+            rivals_of_rows = contenders[first : first + _ROWS_IN_CACHE]
+            for row, among, point in zip(rows, rivals_of_rows, points, strict=True):
+                tokens[row] = self._nearest_exactly(point, among)
         return tokens
 
     def project_exactly(self, rows: DoubleArray) -> DoubleArray:
@@ -120,7 +122,7 @@ class Codebook:
         length = np.linalg.norm(features, axis=1)
         point_error = self._projection_norm * (error + _PROJECTION_ROUNDING * length)
         rows, numbers = self._candidates(points, point_error)
-        distance = self._distance(points[rows], numbers)
+        distance = self._distance(points, rows, numbers)
         starts = np.searchsorted(rows, np.arange(len(points)))
         nearest = np.minimum.reduceat(distance, starts)
         rounding = _DISTANCE_ROUNDING * (nearest + np.abs(points).max(axis=1))
@@ -130,7 +132,7 @@ class Codebook:
         best = numbers[first][np.searchsorted(rows[first], np.arange(len(points)))]
         # Moving the point by e changes the difference of two squared distances by at most 2 e times
         # the distance of the two centroids.
-        apart = self._distance(self._centroids[best[rows]], numbers)
+        apart = self._distance(self._centroids, best[rows], numbers)
         gap = (distance - nearest[rows]) * (distance + nearest[rows])
         most = 2.0 * point_error[rows] * apart + 2.0 * rounding[rows] * (distance + nearest[rows])
         rival = gap <= most
@@ -195,14 +197,24 @@ class Codebook:
         ones = np.ones((len(points), 1), dtype=np.float32)
         bound = np.hstack([-2.0 * coordinates, ones]) @ table
         guess = bound.argmin(axis=1)
-        reach = self._distance(points, guess if numbers is None else numbers[guess])
+        reach = self._distance(
+            points, np.arange(len(points)), guess if numbers is None else numbers[guess]
+        )
         reach += 2.0 * point_error
         slack = _PRODUCT_ROUNDING * (np.sqrt(squared) + self._norm) ** 2
         return bound, reach**2 * (1.0 + _PRODUCT_ROUNDING) - squared + slack
 
-    def _distance(self, points: FloatArray, numbers: NDArray[np.intp]) -> FloatArray:
-        difference = points - self._centroids[numbers]
-        return np.asarray(np.sqrt(np.einsum("ij,ij->i", difference, difference)))
+    def _distance(
+        self, points: FloatArray, rows: NDArray[np.intp], numbers: NDArray[np.intp]
+    ) -> FloatArray:
+        """Return the distance of each of some rows of points to the centroid beside it."""
+        distance = np.empty(len(rows), dtype=np.float32)
+        # Silence may be as near to thousands of centroids: all pairs at once would fill the memory.
+        for first in range(0, len(rows), _PAIRS_AT_ONCE):
+            part = slice(first, first + _PAIRS_AT_ONCE)
+            difference = points[rows[part]] - self._centroids[numbers[part]]
+            np.einsum("ij,ij->i", difference, difference, out=distance[part])
+        return np.sqrt(distance, out=distance)
 
 
 def _pairs(marks: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -224,6 +236,7 @@ def _first_of_equals(rows: FloatArray) -> TokenArray:
 _LEADING_DIMS = 12
 _ROWS_AT_ONCE = 120
 _ROWS_IN_CACHE = 24
+_PAIRS_AT_ONCE = 8192
 _MANY_POSSIBLE = 0.6
 # Errors of float32, relative to the sizes they are multiplied with; each several times what a sum
 # of that many terms was measured to lose.

@@ -1,5 +1,7 @@
 """The nearest centroid."""
 
+import tracemalloc
+
 import faiss
 import numpy as np
 import pytest
@@ -69,3 +71,27 @@ def test_float64_decides_where_the_error_leaves_it_open():
     assert not np.array_equal(
         tokens, ((wrong_rows[:, None] - centroids[None]) ** 2).sum(axis=2).argmin(axis=1)
     )
+
+
+def test_silence_does_not_fill_the_memory():
+    """Where every centroid is as near, pairs are measured and frames decided a few at a time."""
+    rng = np.random.default_rng(11)
+    centroids = rng.standard_normal((4096, 64)).astype(np.float32)
+    centroids /= np.linalg.norm(centroids, axis=1, keepdims=True)
+    codebook = Codebook(np.eye(64, dtype=np.float32), np.zeros(64, np.float32), centroids)
+    silence = np.zeros((480, 64), np.float32)
+    asked = []
+
+    def exact(rows):
+        asked.append(len(rows))
+        return silence[rows].astype(np.float64)
+
+    tracemalloc.start()
+    tokens = codebook.nearest(silence, np.full(480, 1e-3, np.float32), exact)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(set(tokens.tolist())) == 1
+    assert sum(asked) == 480
+    assert max(asked) <= 40
+    # All pairs of 120 frames at once would take 126 MB three times.
+    assert peak < 80e6
