@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from edge import strict_yaml
+from edge.attribute_docs import described_schema
 from edge.errors import ConfigError
 from edge.live.intake import ListeningSpec
 from edge.recorder.zone import parse_zone
@@ -37,8 +38,10 @@ class Station(Record, frozen=True):
     """Where the recordings are made."""
 
     name: Name = "station"
+    """In every row."""
     latitude: Annotated[float, Meta(ge=-90, le=90)] | None = None
     longitude: Annotated[float, Meta(ge=-180, le=180)] | None = None
+    """Degrees; written into rows, and nothing else: no species is ruled out by them."""
     timezone: str = "UTC"
     """Of tables for people, and of recorders that do not say theirs."""
 
@@ -55,6 +58,7 @@ class SourceSpec(Record, frozen=True):
     """One source: exactly one of the kinds, and a name where there are several of a kind."""
 
     name: Name | None = None
+    """In rows and faults; the kind, such as `directory`, by default."""
     directory: DirectorySpec | None = None
     stdin: StdinSpec | None = None
     command: CommandSpec | None = None
@@ -100,6 +104,7 @@ class StoreSpec(Record, frozen=True):
     """Where everything is remembered."""
 
     path: str
+    """The SQLite file; its folder must be there."""
     retention_days: Positive | None = None
     """Detections and windows older than this are deleted; what files were scored is kept."""
     max_mb: Positive | None = None
@@ -148,14 +153,20 @@ class Config(Record, frozen=True):
     model: str
     """A model's name, or a path to its folder: the one line that switches it."""
     source: SourceSpec | Annotated[list[SourceSpec], Meta(min_length=1)]
+    """Where sound comes from; several make a list, and share the model."""
     store: StoreSpec
+    """Where everything is remembered."""
     station: Station = Station()
+    """Where the recordings are made."""
     models_dir: str | None = None
     """A folder of model folders, looked through before the shipped ones."""
     model_files: tuple[str, ...] = ()
     """Folders with model files that may not ship."""
     post: tuple[PostSpec, ...] = ()
+    """What is done to the scores, in order; what is above 0 in the end is a detection. Without a
+    threshold here the model's own is the last."""
     sinks: tuple[SinkSpec, ...] = ()
+    """Where detections go besides the store."""
 
     def __post_init__(self) -> None:
         """Refuse names given twice: rows and faults are told apart by them."""
@@ -232,11 +243,10 @@ def _only(name: str) -> type[msgspec.Struct]:
 
 def json_schema() -> dict[str, object]:
     """The JSON Schema of the file, for editors."""
-    schema = msgspec.json.schema(Config)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "edge: a station",
-        **schema,
+        **described_schema(Config),
     }
 
 

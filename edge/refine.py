@@ -24,6 +24,7 @@ class SmoothSpec(Record, frozen=True):
     """Weighted mean over neighbouring windows."""
 
     kernel: Annotated[list[Annotated[float, Meta(ge=0)]], Meta(min_length=1)]
+    """Weights, an odd number of them; brought to a sum of 1."""
 
     def __post_init__(self) -> None:
         """Let the processor itself say whether the kernel is one, while the line is known."""
@@ -35,6 +36,7 @@ class ThresholdSpec(Record, frozen=True):
 
     default: Probability
     labels: Mapping[str, Probability] = {}
+    """Thresholds of single labels, in place of the default."""
 
 
 class PostSpec(Record, frozen=True):
