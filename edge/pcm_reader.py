@@ -13,7 +13,7 @@ from edge.contracts import AudioBlock
 from edge.dsp.pcm import PcmDecoder, PcmFormat
 from edge.errors import AudioError
 
-SampleRate = Annotated[int, Meta(ge=1000, le=1_000_000)]
+SampleRate = Annotated[int, Meta(ge=1000, le=1_000_000, examples=[48000])]
 """In YAML: samples a second of each channel, in Hz."""
 Channels = Annotated[int, Meta(ge=1, le=64)]
 """In YAML: how many channels are interleaved."""

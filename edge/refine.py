@@ -15,7 +15,7 @@ from edge.contracts import PostProcessor
 from edge.errors import ConfigError
 from edge.post.smooth import Smooth
 from edge.post.threshold import Threshold
-from edge.strict_yaml import Record
+from edge.strict_yaml import Choice, Record, RefusedError
 
 Probability = Annotated[float, Meta(ge=0, le=1)]
 
@@ -23,33 +23,37 @@ Probability = Annotated[float, Meta(ge=0, le=1)]
 class SmoothSpec(Record, frozen=True):
     """Weighted mean over neighbouring windows."""
 
-    kernel: Annotated[list[Annotated[float, Meta(ge=0)]], Meta(min_length=1)]
+    kernel: Annotated[
+        list[Annotated[float, Meta(ge=0, le=1000)]],
+        Meta(min_length=1, max_length=121, examples=[[0.1, 0.8, 0.1]]),
+    ]
     """Weights, an odd number of them; brought to a sum of 1."""
 
     def __post_init__(self) -> None:
         """Let the processor itself say whether the kernel is one, while the line is known."""
-        Smooth(self.kernel)
+        try:
+            Smooth(self.kernel)
+        except ValueError as reason:
+            remedy = "give an odd number of weights, the middle one for the window itself"
+            raise RefusedError(str(reason), remedy=f"{remedy}: [0.1, 0.8, 0.1]") from None
 
 
 class ThresholdSpec(Record, frozen=True):
     """Scores below a threshold become 0."""
 
-    default: Probability
+    default: Annotated[Probability, Meta(examples=[0.5])]
     labels: Mapping[str, Probability] = {}
     """Thresholds of single labels, in place of the default."""
 
 
-class PostSpec(Record, frozen=True):
+class PostSpec(Choice, frozen=True):
     """One post-processor: exactly one of the keys."""
+
+    WHAT = "post-processor"
+    KINDS = ("smooth", "threshold")
 
     smooth: SmoothSpec | None = None
     threshold: ThresholdSpec | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what names no post-processor, or two."""
-        if (self.smooth is None) == (self.threshold is None):
-            count = "no" if self.smooth is None else "more than one"
-            raise ValueError(f"holds {count} post-processor")
 
     @staticmethod
     def threshold_of(level: float) -> "PostSpec":

@@ -1,19 +1,73 @@
 """YAML into typed, frozen structures, with errors that name the line."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 import yaml
 
 from edge.errors import ConfigError, EdgeError
+from edge.remedies import permission_remedy
+from edge.yaml_types import (
+    keys_of,
+    parts_of,
+    refusal,
+    remedy_at,
+    remedy_for_missing,
+    types_at,
+    value_at,
+)
 
 T = TypeVar("T")
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A part of a YAML file: read-only, and strict about its keys."""
+
+
+class Choice(Record, frozen=True):
+    """A part with exactly one of several keys, which says of what kind it is."""
+
+    WHAT: ClassVar[str]
+    """What it is, in a word."""
+    KINDS: ClassVar[tuple[str, ...]]
+    """The keys, one of which it has."""
+
+    def __post_init__(self) -> None:
+        """Refuse what has none of the keys, or two."""
+        found = self._found()
+        if len(found) != 1:
+            many = f"more than one {self.WHAT}: {' and '.join(found)}"
+            raise RefusedError(
+                f"holds {many if found else f'no {self.WHAT}'}",
+                remedy=f"give exactly one of {', '.join(self.KINDS)}; several make a list",
+            )
+
+    @property
+    def kind(self) -> str:
+        """The key that it has."""
+        return self._found()[0]
+
+    def _found(self) -> list[str]:
+        return [kind for kind in self.KINDS if getattr(self, kind) is not None]
+
+
+class RefusedError(ValueError):
+    """What the check of a structure finds wrong; to be raised in its `__post_init__`.
+
+    Args:
+        what: What is wrong.
+        remedy: What to do about it.
+        key: Under which key of the structure, dotted; empty for the structure itself.
+    """
+
+    def __init__(self, what: str, *, remedy: str, key: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+        self.key = key
 
 
 def read(path: Path, kind: type[T], *, error: type[EdgeError] = ConfigError) -> T:
@@ -29,16 +83,7 @@ def read(path: Path, kind: type[T], *, error: type[EdgeError] = ConfigError) -> 
     Raises:
         EdgeError: `error`, naming the file, line, key and what would be right.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as reason:
-        raise error(f"{path}: is not UTF-8 text: {reason}", remedy="save it as UTF-8") from None
-    except OSError as reason:
-        raise error(
-            f"{path}: cannot be read: {reason.strerror}",
-            remedy="check the path and its permissions",
-        ) from None
-    return parse(text, kind, name=str(path), error=error)
+    return parse(_text(path, error=error), kind, name=str(path), error=error)
 
 
 def parse(text: str, kind: type[T], *, name: str, error: type[EdgeError] = ConfigError) -> T:
@@ -49,17 +94,63 @@ def parse(text: str, kind: type[T], *, name: str, error: type[EdgeError] = Confi
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as reason:
-        message, _, location = str(reason).partition(" - at `")
-        location = _name_entries(location.rstrip("`"), data, kind)
-        key = location.removeprefix("$").removeprefix(".")
-        unknown = message.removeprefix("Object contains unknown field `")
-        if unknown != message:
-            key = ".".join(filter(None, [key.removesuffix("`"), unknown.rstrip("`")]))
-            message = "unknown key"
+        refused = _explain(reason, data, kind)
+        raise error(_with_line(refused, node, name), remedy=refused.remedy) from None
+
+
+def located(path: Path, refused: RefusedError) -> ConfigError:
+    """Say in which line something is that was found wrong only once the whole file was read."""
+    try:
+        node, _ = _load(_text(path, error=ConfigError), name=str(path), error=ConfigError)
+    except ConfigError as error:
+        return error
+    assert node is not None
+    return ConfigError(_with_line(refused, node, str(path)), remedy=refused.remedy)
+
+
+def _text(path: Path, *, error: type[EdgeError]) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as reason:
+        raise error(f"{path}: is not UTF-8 text: {reason}", remedy="save it as UTF-8") from None
+    except OSError as reason:
         raise error(
-            f"{name}:{_line_of(node, key)}: {key or 'the whole file'}: {message}",
-            remedy=_remedy(message, key, kind),
+            f"{path}: cannot be read: {reason.strerror}",
+            remedy=permission_remedy(path),
         ) from None
+
+
+def _with_line(refused: RefusedError, node: yaml.Node, name: str) -> str:
+    key = refused.key
+    return f"{name}:{_line_of(node, key)}: {key or 'the whole file'}: {refused.what}"
+
+
+def _explain(reason: msgspec.ValidationError, data: Any, kind: type[Any]) -> RefusedError:
+    """Say in our words what msgspec found wrong."""
+    message, found, location = str(reason).rpartition(" - at `")
+    if not found:
+        message, location = location, ""
+    location = _name_entries(location.rstrip("`"), data, kind)
+    key = location.removeprefix("$").removeprefix(".")
+    cause = reason.__cause__
+    if isinstance(cause, RefusedError):
+        joined = ".".join(filter(None, [key, cause.key]))
+        return RefusedError(cause.what, remedy=cause.remedy, key=joined.replace(".[", "["))
+    field = re.fullmatch(
+        r"Object (contains unknown|missing required) field `(.*)`", message, re.DOTALL
+    )
+    if field is None:
+        value = value_at(data, key)
+        types = types_at(kind, key)
+        return RefusedError(refusal(message, value, types), remedy=remedy_at(value, types), key=key)
+    joined = ".".join(filter(None, [key, field[2]]))
+    if field[1] == "missing required":
+        return RefusedError(
+            "is missing", remedy=remedy_for_missing(field[2], types_at(kind, joined)), key=joined
+        )
+    known = ", ".join(keys_of(types_at(kind, key)))
+    spelling = f"take it out or correct its spelling; known here: {known}"
+    return RefusedError("unknown key", remedy=spelling, key=joined)
 
 
 def _load(text: str, *, name: str, error: type[EdgeError]) -> tuple[yaml.Node | None, Any]:
@@ -69,7 +160,16 @@ def _load(text: str, *, name: str, error: type[EdgeError]) -> tuple[yaml.Node | 
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
-        return node, loader.construct_document(node) if node is not None else None
+        if node is None:
+            return None, None
+        for number, (place, refused) in enumerate(_unfit(node, "")):
+            if refused is not None:
+                line = place.start_mark.line + 1
+                what = f"{name}:{line}: {refused.key or 'the whole file'}: {refused.what}"
+                raise error(what, remedy=refused.remedy)
+            if number > _MOST_NODES:
+                raise error(f"{name}: holds too much", remedy="write it without `&` and `*`")
+        return node, loader.construct_document(node)
     except yaml.MarkedYAMLError as reason:
         mark = reason.problem_mark
         line = mark.line + 1 if mark else 1
@@ -87,6 +187,8 @@ class _Loader(yaml.SafeLoader):
     """Refuses a key that is given twice; PyYAML would silently take the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        if not isinstance(node, yaml.MappingNode):
+            raise _problem("keys and values are asked for here", node)
         seen: set[Any] = set()
         for key_node, _ in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
@@ -100,9 +202,35 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
-        except (ValueError, KeyError) as reason:
-            # PyYAML lets these through where text looks like a date or number but is none.
+        except (yaml.YAMLError, RecursionError):
+            raise
+        except Exception as reason:
+            # PyYAML lets all kinds through where text is said to be a date or number but is none.
             raise _problem(f"no such value: {reason}; text needs quotes", node) from None
+
+
+def _unfit(node: yaml.Node, key: str) -> Iterator[tuple[yaml.Node, RefusedError | None]]:
+    """Go through all nodes; say of each what no key, path, name or argument can be."""
+    refused = None
+    if isinstance(node, yaml.ScalarNode):
+        unfit = _UNFIT.search(node.value)
+        if unfit:
+            what = f"holds the character U+{ord(unfit[0]):04X}, which is no text"
+            refused = RefusedError(what, remedy="take it out", key=key)
+    yield node, refused
+    if isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            yield from _unfit(item, f"{key}[{number}]")
+    elif isinstance(node, yaml.MappingNode):
+        for key_node, value_node in node.value:
+            yield from _unfit(key_node, key)
+            name = key_node.value
+            if not isinstance(key_node, yaml.ScalarNode):
+                continue
+            if key_node.tag != _TEXT:
+                what = f"the key {name} is not plain text"
+                yield key_node, RefusedError(what, remedy="put it in quotes", key=key)
+            yield from _unfit(value_node, f"{key}.{name}" if key else name)
 
 
 def _problem(problem: str, node: yaml.Node) -> yaml.constructor.ConstructorError:
@@ -112,9 +240,7 @@ def _problem(problem: str, node: yaml.Node) -> yaml.constructor.ConstructorError
 def _name_entries(location: str, data: Any, kind: type[Any]) -> str:
     """Put the entry's key where msgspec says `[...]`: that of the first entry that fails alone."""
     place, found, rest = location.partition("[...]")
-    entries = data
-    for part in place.replace("[", ".[").split(".")[1:]:
-        entries = entries[int(part[1:-1]) if part.startswith("[") else part]
+    entries = value_at(data, place.removeprefix("$"))
     if not found or not isinstance(entries, dict):
         return location
     whole = dict(entries)
@@ -131,8 +257,10 @@ def _name_entries(location: str, data: Any, kind: type[Any]) -> str:
 
 def _line_of(node: yaml.Node, key: str) -> int:
     """Find the line of a dotted key such as `files.model.sha256` or `post[0].smooth`."""
-    for part in filter(None, key.replace("[", ".[").split(".")):
-        if isinstance(node, yaml.SequenceNode) and part.startswith("[") and part[1:-1].isdigit():
+    for part in parts_of(key):
+        if isinstance(node, yaml.SequenceNode):
+            if part not in {f"[{number}]" for number in range(len(node.value))}:
+                break
             node = node.value[int(part[1:-1])]
         elif isinstance(node, yaml.MappingNode):
             for key_node, value_node in node.value:
@@ -150,61 +278,7 @@ def _line_of(node: yaml.Node, key: str) -> int:
     return mark + 1
 
 
-def _remedy(message: str, key: str, kind: type[Any]) -> str:
-    if message == "unknown key":
-        known = _keys_at(kind, key.split(".")[:-1])
-        return f"take it out or correct its spelling; known here: {', '.join(known)}"
-    if message.startswith("Invalid enum value"):
-        return f"write one of: {', '.join(_values_at(kind, key.split('.')))}"
-    if "missing required field" in message:
-        return "add it"
-    if message.startswith("Expected `str`"):
-        return "put it in quotes"
-    return "give a value of the kind named"
-
-
-def _keys_at(kind: Any, parts: Sequence[str]) -> list[str]:
-    """List the keys that a structure takes at a dotted place."""
-    info = _type_at(kind, parts)
-    if not isinstance(info, msgspec.inspect.StructType):
-        return []
-    return [field.encode_name for field in info.fields]
-
-
-def _values_at(kind: Any, parts: Sequence[str]) -> list[str]:
-    """List the values that can stand at a dotted place, where they are a few."""
-    info = _type_at(kind, parts)
-    if isinstance(info, msgspec.inspect.EnumType):
-        return [str(member.value) for member in info.cls]
-    if isinstance(info, msgspec.inspect.LiteralType):
-        return [str(value) for value in info.values]
-    return []
-
-
-def _type_at(kind: Any, parts: Sequence[str]) -> msgspec.inspect.Type | None:
-    """Find the type of a dotted place; of lists, that of their items."""
-    info = _without_none(msgspec.inspect.type_info(kind))
-    for part in parts:
-        if isinstance(info, msgspec.inspect.DictType):
-            info = _without_none(info.value_type)
-            continue
-        if isinstance(info, _LISTS):
-            info = _without_none(info.item_type)
-            if part.startswith("["):
-                continue
-        if not isinstance(info, msgspec.inspect.StructType):
-            return None
-        match = [f.type for f in info.fields if f.encode_name == part.split("[")[0]]
-        if not match:
-            return None
-        info = _without_none(match[0])
-    return _without_none(info.item_type) if isinstance(info, _LISTS) else info
-
-
-def _without_none(info: msgspec.inspect.Type) -> msgspec.inspect.Type:
-    while isinstance(info, msgspec.inspect.UnionType):
-        info = next(t for t in info.types if not isinstance(t, msgspec.inspect.NoneType))
-    return info
-
-
-_LISTS = (msgspec.inspect.ListType, msgspec.inspect.VarTupleType)
+_UNFIT = re.compile("[\0\ud800-\udfff]")
+_TEXT = "tag:yaml.org,2002:str"
+_MOST_NODES = 1_000_000
+"""Aliases let a few lines stand for more than any memory holds."""

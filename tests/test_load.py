@@ -1,5 +1,6 @@
 """From a name to a model that has proved itself."""
 
+import shlex
 import subprocess
 import sys
 
@@ -94,13 +95,14 @@ def test_what_is_no_golden_vector_is_refused(folder, tmp_path, make):
 
 
 def test_a_runtime_that_is_missing_is_named(folder, monkeypatch):
-    """The remedy is the command that installs it."""
+    """The remedy is the command that installs it, for the Python that runs."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(
         ModelError, match="tflite runs on ai-edge-litert or tflite-runtime"
     ) as caught:
         load_model(folder)
-    assert caught.value.remedy == "pip install ai-edge-litert"
+    expected = f"{shlex.quote(sys.executable)} -I -m pip install ai-edge-litert"
+    assert expected == caught.value.remedy.removeprefix("sudo ")
 
 
 def test_labels_that_do_not_fit_are_refused(folder):

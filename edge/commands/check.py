@@ -1,10 +1,14 @@
 """`edge check`: whether a station would run, before it is left alone."""
 
 import argparse
+import os
+import pwd
+import shlex
 from itertools import chain
+from pathlib import Path
 
 from edge.commands.endings import DONE, WRONG
-from edge.commands.run import add_config
+from edge.commands.run import INSTALLED, add_config
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -29,7 +33,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from edge.config import read_parts  # noqa: PLC0415 (heavy)
+    from edge.config import place, read_parts  # noqa: PLC0415 (heavy)
     from edge.daemon.rehearsal import Step, rehearse  # noqa: PLC0415
 
     path = arguments.config.absolute()
@@ -39,10 +43,27 @@ def _check(arguments: argparse.Namespace) -> int:
     problems = 0
     for step in chain(wrong, tried):
         mark = "ok     " if step.problem is None else "PROBLEM"
-        print(f"{mark} {step.name}: {step.problem or step.found}", flush=True)
+        what = (step.problem or step.found).replace("\n", "\n        ")
+        print(f"{mark} {step.name}: {what}", flush=True)
         if step.problem is not None:
             problems += 1
             if step.remedy:
                 print(f"        remedy: {step.remedy}")
     print("all is well" if not problems else f"problems: {problems}")
+    if config is not None and config.store.path:
+        owner = _other_owner(place(config.store.path, beside=path).parent)
+        if owner:
+            named = "" if str(path) == INSTALLED else f" -c {shlex.quote(str(path))}"
+            print(
+                f"checked as root; the service runs as {owner}: sudo -u {owner} edge check{named}"
+            )
     return WRONG if problems else DONE
+
+
+def _other_owner(folder: Path) -> str:
+    """Name whom a folder belongs to, where root asks and it is somebody else."""
+    try:
+        owner = folder.stat().st_uid
+        return pwd.getpwuid(owner).pw_name if os.geteuid() == 0 and owner else ""
+    except (OSError, KeyError):
+        return ""

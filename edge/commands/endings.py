@@ -4,7 +4,7 @@ import sys
 
 from edge.errors import EdgeError
 
-DONE, WRONG, NOT_RUNNING = 0, 2, 3
+DONE, FAULTS, WRONG, NOT_RUNNING = 0, 1, 2, 3
 
 
 def complain(error: EdgeError) -> None:

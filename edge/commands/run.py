@@ -2,9 +2,13 @@
 
 import argparse
 import faulthandler
+import os
 from pathlib import Path
 
-from edge.commands.endings import DONE
+from edge.commands.endings import DONE, FAULTS
+
+INSTALLED = "/etc/edge/edge.yaml"
+"""The configuration of the installed service."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -15,8 +19,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         description="Listen to the configured sources, keep what is heard in the store and hand it "
         "to the sinks. Saving the configuration, or SIGHUP, applies it: `model: other` switches "
         "the model at the next window's border. SIGTERM or Ctrl-C stops, with all committed.",
-        epilog="Exit codes: 0 stopped as told, or all done with --once; 2 the configuration, the "
-        "model or the store cannot be used.",
+        epilog="Exit codes: 0 stopped as told, or all done with --once; 1 the same with --once, "
+        "but with faults, such as recordings that cannot be read: see the log or `edge status`; "
+        "2 the configuration, the model or the store cannot be used.",
     )
     add_config(parser)
     parser.add_argument(
@@ -29,8 +34,16 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Add `-c`, which every command of a station takes."""
+    named = os.environ.get("EDGE_CONFIG", "")
+    usual = named or (INSTALLED if os.path.exists(INSTALLED) else None)
     parser.add_argument(
-        "-c", "--config", type=Path, metavar="FILE", required=True, help="the station's YAML file"
+        "-c",
+        "--config",
+        type=Path,
+        metavar="FILE",
+        default=usual,
+        required=usual is None,
+        help=f"the station's YAML file; else that of $EDGE_CONFIG, or {INSTALLED}",
     )
 
 
@@ -45,5 +58,5 @@ def _run(arguments: argparse.Namespace) -> int:
     faulthandler.enable()
     watch = ConfigWatch(arguments.config.absolute())
     with Notifier.from_environment() as notifier:
-        Daemon(watch, once=arguments.once, notifier=notifier).run()
-    return DONE
+        well = Daemon(watch, once=arguments.once, notifier=notifier).run()
+    return DONE if well or not arguments.once else FAULTS

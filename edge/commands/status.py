@@ -4,9 +4,13 @@ import argparse
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.commands.endings import DONE, NOT_RUNNING
 from edge.commands.run import add_config
+
+if TYPE_CHECKING:
+    from edge.config import SourceSpec
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -49,7 +53,24 @@ def _status(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(as_json(status, now=now), indent=2))
     else:
+        listened_to = {}
         if config is not None:
             print(f"station    {config.station.name}")
-        print(as_text(status, now=now))
+            listened_to = {source.label: _origin(source, path) for source in config.sources}
+        print(as_text(status, now=now, listened_to=listened_to))
     return DONE if status.running else NOT_RUNNING
+
+
+def _origin(source: "SourceSpec", path: Path) -> str:
+    """Say in a line where a source gets its sound."""
+    from edge.config import place  # noqa: PLC0415 (heavy)
+    from edge.sources.command import hide_secrets  # noqa: PLC0415
+
+    if source.directory is not None:
+        within = " and the folders in it" if source.directory.recursive else ""
+        return f"{place(source.directory.path, beside=path)}{within}"
+    if source.command is not None:
+        return hide_secrets(" ".join(source.command.argv))
+    if source.fifo is not None:
+        return str(place(source.fifo.path, beside=path))
+    return f"sound card {source.soundcard.device}" if source.soundcard else "standard input"

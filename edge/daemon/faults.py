@@ -15,8 +15,8 @@ class Faults:
     Args:
         now: Gives the time, UTC.
         monotonic_s: The clock that is never set, in seconds.
-        inherited: Where the store has faults that an earlier run left open. They go on if they are
-            seen again; `disinherit` ends the others.
+        inherited: Faults that an earlier run left open in the store: where, and what. They go on if
+            they are seen again; `disinherit` ends the others.
     """
 
     def __init__(
@@ -24,18 +24,22 @@ class Faults:
         now: Callable[[], datetime],
         monotonic_s: Callable[[], float],
         *,
-        inherited: Iterable[str] = (),
+        inherited: Iterable[tuple[str, str]] = (),
     ) -> None:
         self._now = now
         self._monotonic_s = monotonic_s
         self._log = structlog.get_logger()
         self._open: dict[str, dict[str, float]] = {}
-        self._inherited = set(inherited)
+        self._inherited: dict[str, set[str]] = {}
+        for where, what in inherited:
+            self._inherited.setdefault(where, set()).add(what)
         self._passed: deque[tuple[float, str]] = deque()
         self._entries: list[Entry] = []
 
     def seen(self, where: str, what: str, remedy: str = "") -> None:
         """Note a fault; the same again is written once a minute."""
+        # Of many errors the message begins with the place, which is told beside it.
+        what = what.removeprefix(f"{where}: ")
         now_s = self._monotonic_s()
         here = self._open.setdefault(where, {})
         last_s = here.get(what)
@@ -47,15 +51,16 @@ class Faults:
 
     def only(self, where: str, what: str, remedy: str = "") -> None:
         """Note what is wrong there now; whatever else was is over."""
-        if self._open.get(where, {what: 0.0}).keys() != {what}:
+        what = what.removeprefix(f"{where}: ")
+        if (self._open.get(where, {}).keys() | self._inherited.get(where, set())) - {what}:
             self.ended(where)
         self.seen(where, what, remedy)
 
     def ended(self, where: str) -> None:
         """Note that nothing is wrong there any more; nothing was, mostly."""
         was_open = self._open.pop(where, None) is not None
-        if was_open or where in self._inherited:
-            self._inherited.discard(where)
+        was_inherited = self._inherited.pop(where, None) is not None
+        if was_open or was_inherited:
             self._log.info("fault ended", where=where)
             self._entries.append(FaultEnded(where, self._now()))
 
@@ -73,16 +78,29 @@ class Faults:
         """Tell whether something is wrong there."""
         return where in self._open
 
+    def summary(self) -> str:
+        """Say in a line how many are open, and the last of them; nothing where none is."""
+        found = [(where, what) for where, whats in self._open.items() for what in whats]
+        if not found:
+            return ""
+        where, what = found[-1]
+        return f"{len(found)} fault{'s' if len(found) > 1 else ''}: {where}: {what}"
+
     def repeat(self, fault: FaultSeen | FaultEnded) -> None:
-        """Note what another thread saw."""
+        """Note what another thread saw of its one source."""
         if isinstance(fault, FaultSeen):
-            self.seen(fault.where, fault.what, fault.remedy)
+            self.only(fault.where, fault.what, fault.remedy)
         else:
             self.ended(fault.where)
 
+    @property
+    def any_open(self) -> bool:
+        """Whether anything is wrong."""
+        return bool(self._open)
+
     def disinherit(self) -> None:
         """End what an earlier run left open and nobody has seen since."""
-        for where in sorted(self._inherited - self._open.keys()):
+        for where in sorted(self._inherited.keys() - self._open.keys()):
             self.ended(where)
         self._inherited.clear()
 

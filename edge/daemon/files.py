@@ -1,5 +1,6 @@
 """One recording on its way through a model, a block at a time."""
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -14,13 +15,21 @@ from edge.errors import AudioError
 from edge.handover import Relay
 from edge.recorder.start import Start, resolve_start
 from edge.riff import read_metadata
-from edge.sources.directory import FoundFile
+from edge.sources.directory import FoundFile, read_fingerprint
 from edge.sources.file import AudioFile
 from edge.store.entries import FileDone, FileState, Heard
 
 
 class FileChangedError(Exception):
     """The file was written to, replaced or taken away while it was read."""
+
+
+class FileInHandError(Exception):
+    """Another source is scoring the same sound."""
+
+
+class _ScoringError(Exception):
+    """What runs the model failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +46,14 @@ class FileTask:
     """Of each model in use, by its `name@version`; kept up to date by its owner."""
     known_content: Callable[[str], str | None]
     """Tells the path under which a content, by its sha256, was scored before."""
+    in_hand: set[str]
+    """Contents, by their sha256, that any source is scoring; shared by all."""
     previous: datetime | None = None
     """When the recording before it began: decides where the clocks were put back."""
 
 
 def score_file(task: FileTask) -> Generator[float, None, FileDone]:
-    """Score a recording in steps of about a minute of sound.
+    """Score a recording in steps of some seconds of sound.
 
     Yields:
         Seconds of sound scored so far.
@@ -52,6 +63,7 @@ def score_file(task: FileTask) -> Generator[float, None, FileDone]:
 
     Raises:
         FileChangedError: It is not what it was when it was found: nothing is kept of it.
+        FileInHandError: The same sound is being scored: once that is done it is known.
     """
     found = task.found
     path = found.path
@@ -61,9 +73,15 @@ def score_file(task: FileTask) -> Generator[float, None, FileDone]:
         before = task.known_content(sha256)
         if before is not None:
             return _done(task, sha256, FileState.DUPLICATE, reason=f"the same sound as {before}")
-        done = yield from _score(task, sha256)
+        if sha256 in task.in_hand:
+            raise FileInHandError
+        task.in_hand.add(sha256)
+        try:
+            done = yield from _score(task, sha256)
+        finally:
+            task.in_hand.remove(sha256)
     except FileNotFoundError:
-        raise FileChangedError("it was taken away before it was read") from None
+        raise FileChangedError("it was taken away before it could be read") from None
     except OSError as reason:
         _check_unchanged(found)
         return _done(
@@ -77,7 +95,7 @@ def _score(task: FileTask, sha256: str) -> Generator[float, None, FileDone]:
     path = task.found.path
     ledger = Ledger()
     # libsndfile may keep what it reads of a name, so the file is opened once.
-    audio = AudioFile(path)
+    audio = AudioFile(path, block_seconds=_STEP_S)
     failed = ""
     try:
         with audio:
@@ -86,6 +104,8 @@ def _score(task: FileTask, sha256: str) -> Generator[float, None, FileDone]:
                 yield audio.seconds
     except AudioError as error:
         failed = error.what.removeprefix(f"{path}: ")
+    except _ScoringError as error:
+        return _done(task, sha256, FileState.FAILED, reason=f"cannot be scored: {error}")
     rate = audio.sample_rate_hz
     if failed and not audio.decoded_samples:
         return _done(task, sha256, FileState.FAILED, reason=failed)
@@ -100,6 +120,7 @@ def _score(task: FileTask, sha256: str) -> Generator[float, None, FileDone]:
         path=str(path),
         size=task.found.size,
         mtime_ns=task.found.mtime_ns,
+        fingerprint=task.found.fingerprint,
         sha256=sha256,
         state=FileState.DONE if predicted else FileState.UNHEARD,
         reason=failed,
@@ -127,7 +148,13 @@ def _account(task: FileTask, ledger: Ledger, block: AudioBlock, rate: int) -> No
     if block.start_sample > task.relay.position:
         _end_segment(task, ledger, rate)
         _account_for_gap(ledger, block.start_sample, rate, "missing or damaged")
-    outcomes = task.relay.push(block)
+    try:
+        outcomes = task.relay.push(block)
+    except MemoryError:
+        raise
+    except Exception as reason:
+        # A mistake in the model or its runtime: tried again it would be made again, for ever.
+        raise _ScoringError(repr(reason)) from reason
     ledger.add(outcomes, task.labels, sample_rate_hz=rate, received_to=block.end_sample)
 
 
@@ -178,6 +205,10 @@ def _check_unchanged(found: FoundFile) -> None:
         raise FileChangedError("it was taken away while it was read") from None
     if (status.st_size, status.st_mtime_ns) != (found.size, found.mtime_ns):
         raise FileChangedError("it was written to while it was read")
+    # One that cannot be read any more is told as that.
+    with contextlib.suppress(OSError):
+        if read_fingerprint(found.path)[0] != found.fingerprint:
+            raise FileChangedError("another file with its size and time has taken its place")
 
 
 def _done(task: FileTask, sha256: str, state: FileState, *, reason: str) -> FileDone:
@@ -187,6 +218,7 @@ def _done(task: FileTask, sha256: str, state: FileState, *, reason: str) -> File
         path=str(found.path),
         size=found.size,
         mtime_ns=found.mtime_ns,
+        fingerprint=found.fingerprint,
         sha256=sha256,
         state=state,
         reason=reason,
@@ -194,3 +226,5 @@ def _done(task: FileTask, sha256: str, state: FileState, *, reason: str) -> File
 
 
 _HASH_BYTES = 4 << 20
+_STEP_S = 10.0
+"""Seconds of sound scored at a time: whoever says stop, and live sources, wait for it."""

@@ -85,6 +85,7 @@ def open_line(
     faults: Faults,
     labels: Mapping[str, Sequence[str]],
     open_relay: Callable[[], Relay],
+    in_hand: set[str],
     wake: Callable[[], None],
 ) -> Line:
     """Open a source; what it cannot do yet it goes on trying, and tells.
@@ -96,6 +97,7 @@ def open_line(
         faults: Where trouble is told.
         labels: Of each model in use, by its `name@version`.
         open_relay: Opens a stream through the model of the moment.
+        in_hand: Contents of files that any source is scoring; shared by all.
         wake: Called from any thread when there is something to do.
     """
     if spec.directory is not None:
@@ -103,7 +105,7 @@ def open_line(
         directory = Directory(
             msgspec.structs.replace(spec.directory, path=path),
             suffixes=SUFFIXES,
-            is_known=store.known_path,
+            known_fingerprints=store.known_fingerprints,
             wake=wake,
         )
         return Recordings(
@@ -114,6 +116,7 @@ def open_line(
             faults=faults,
             labels=labels,
             open_relay=open_relay,
+            in_hand=in_hand,
             monotonic_s=time.monotonic,
         )
     intake = Intake(

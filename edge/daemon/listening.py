@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+import structlog
+
 from edge.contracts import FRAME_SECONDS, AudioBlock, Model, PostProcessor
 from edge.daemon.faults import Faults
 from edge.daemon.ledger import Ledger, Sighting
@@ -175,7 +177,11 @@ class Listening:
         self._anchorings.append(anchoring)
         if self._stream:
             what = f"its time was set again: {anchoring.reason}"
-            self._faults.passed(f"{self.name}: time", what, "see that the clock is kept right")
+            if anchoring.stepped:
+                self._faults.passed(f"{self.name}: time", what, "see that the clock is kept right")
+            else:
+                # No fault: every sound card drifts, and this is how the time stays right.
+                structlog.get_logger().info(what, source=self.name)
             return Anchored(self._stream, anchoring.sample, anchoring.at, anchoring.reason)
         self._stream = self._store.next_stream()
         self._rate_hz = anchoring.sample_rate_hz

@@ -1,15 +1,13 @@
 """The loop of the daemon: sound in, entries out, and everything that may change meanwhile."""
 
 import signal
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 import structlog
 
@@ -23,6 +21,7 @@ from edge.daemon.outlets import Outlets
 from edge.daemon.recordings import Recordings
 from edge.daemon.reload import ConfigWatch
 from edge.daemon.switching import Asked, Loaded, Switcher, load, load_before
+from edge.daemon.wakeup import Wakeup
 from edge.errors import EdgeError
 from edge.handover import Relay
 from edge.store.entries import Entry, ModelChanged
@@ -51,21 +50,24 @@ class Daemon:
         self._once = once
         self._notifier = notifier
         self._log = structlog.get_logger()
-        self._wake = threading.Event()
+        self._wakeup = Wakeup()
+        self._broken_s: dict[str, float] = {}
+        """When the lines broke that are to be opened again."""
         self._called: deque[str] = deque()
         self._toured_s = 0.0
-        self._stop = False
         self._reload = False
         self._lines: dict[str, tuple[SourceSpec, Line]] = {}
         self._labels: dict[str, Sequence[str]] = {}
+        self._in_hand: set[str] = set()
         self._retired: list[Model] = []
-        self._began_s = self._housekept_s = self._looked_s = time.monotonic()
+        self._began_s = self._housekept_s = self._looked_s = self._told_s = time.monotonic()
+        self._told = ""
         self._fed_s = 0.0
         self._trouble = ""
         self._retention: tuple[Limits, Retention] | None = None
 
-    def run(self) -> None:
-        """Start, listen, stop.
+    def run(self) -> bool:
+        """Start, listen, stop; return whether nothing was wrong when it came to the end.
 
         Raises:
             EdgeError: It cannot start: the model or the store.
@@ -73,7 +75,7 @@ class Daemon:
         use_one_arena()
         keep_freed_memory()
         with ExitStack() as stack:
-            self._handle_signals(stack)
+            stack.enter_context(self._wakeup.heeding(signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
             path = self._store_path = place(self._config.store.path, beside=self._path)
             with self._notifier.more_time():
                 self._store = stack.enter_context(Store.open(path, now=_now))
@@ -81,13 +83,13 @@ class Daemon:
             self._faults = Faults(
                 _now, time.monotonic, inherited=_open_faults(before, path) if before else ()
             )
-            for note in self._store.notes:
+            for note in self._store.take_notes():
                 self._faults.passed("store: its last end", note)
             self._loaded = self._first_model(before)
             stack.callback(self._close_model)
             self._labels[self._loaded.model.info.id] = self._loaded.model.info.labels
             give_back_freed_memory()
-            self._switcher = Switcher(self._wake.set)
+            self._switcher = Switcher(self._wakeup.wake)
             stack.callback(self._switcher.close)
             self._outlets = stack.enter_context(
                 Outlets(self._store, path, beside=self._path, faults=self._faults)
@@ -98,19 +100,23 @@ class Daemon:
             self._notifier.ready(self._summary())
             self._log.info("ready", model=self._loaded.model.info.id, sources=[*self._lines])
             self._loop()
+            well = not self._faults.any_open
             self._notifier.stopping()
             self._end()
+        return well
 
     def _loop(self) -> None:
         moved: set[str] = set()
-        while not self._stop:
-            self._wake.clear()
+        while True:
+            came = self._wakeup.take()
+            self._reload |= signal.SIGHUP in came
+            if came & {signal.SIGTERM, signal.SIGINT}:
+                return
             due = moved | self._due()
             moved = set()
             entries: list[Entry] = []
             for name in [name for name in self._lines if name in due]:
-                _, line = self._lines[name]
-                found = line.step()
+                found = self._step(name)
                 if found is not None:
                     moved.add(name)
                     entries += found
@@ -118,10 +124,29 @@ class Daemon:
             self._keep(entries)
             self._feed()
             self._housekeep()
-            if all(self._is_over(line) for _, line in self._lines.values()):
+            over = all(self._is_over(line) for _, line in self._lines.values())
+            if over and not self._broken_s:
                 return
             if not moved:
-                self._wake.wait(_LONGEST_WAIT_S)
+                self._wakeup.wait(_LONGEST_WAIT_S)
+
+    def _step(self, name: str) -> list[Entry] | None:
+        """Let a line do a little; one that breaks is closed, and opened again after a while.
+
+        What breaks it is a mistake, in edge or in what runs the model: the other lines go on.
+        """
+        _, line = self._lines[name]
+        try:
+            return line.step()
+        except Exception as reason:
+            self._log.exception("a source broke", source=name)
+            self._faults.only(name, f"{_MISTAKE}: {reason!r}", _REPORT)
+            self._broken_s[name] = time.monotonic()
+            del self._lines[name]
+            line.stop()
+            with suppress(Exception):
+                return line.close(within_s=0.0)
+            return []
 
     def _due(self) -> set[str]:
         """Name the lines to attend to: those that called, and now and then all of them."""
@@ -186,18 +211,26 @@ class Daemon:
             self._switcher.ask(config, beside=self._path)
         else:
             self._faults.ended("model")
-        self._outlets.apply(config)
-        self._apply_sources()
+        try:
+            self._outlets.apply(config)
+            self._apply_sources()
+        except Exception as reason:
+            self._log.exception("the configuration cannot be applied")
+            self._faults.only(
+                "configuration", f"cannot be applied whole: {_MISTAKE}: {reason!r}", _REPORT
+            )
         if config != before:
             self._log.info("configuration applied", model=config.model)
 
     def _switch(self, config: Config, loaded: Loaded | EdgeError) -> Iterator[Entry]:
         before = self._loaded.model.info
+        if Asked.by(config) != Asked.by(self._config):
+            # Another one was asked for meanwhile: how this one is no longer matters.
+            if isinstance(loaded, Loaded):
+                loaded.model.close()
+            return
         if isinstance(loaded, Loaded):
             after = loaded.model.info
-            if Asked.by(config) != Asked.by(self._config):
-                loaded.model.close()
-                return
             if after.id == before.id and after.labels != before.labels:
                 loaded.model.close()
                 loaded = EdgeError(
@@ -205,7 +238,7 @@ class Daemon:
                     remedy="give it another version in its model.yaml",
                 )
         if isinstance(loaded, EdgeError):
-            self._faults.only("model", loaded.what, loaded.remedy)
+            self._faults.only("model", loaded.what, _then_again(loaded.remedy))
             yield ModelChanged(_now(), before.id, config.model, failed=loaded.what)
             return
         self._faults.ended("model")
@@ -246,8 +279,12 @@ class Daemon:
                 self._keep(line.close(within_s=_LAST_WINDOWS_S))
                 for where in (name, f"{name}: hearing", f"{name}: sample rate"):
                     self._faults.ended(where)
+        for name, broke_s in [*self._broken_s.items()]:
+            if name not in wanted or time.monotonic() - broke_s >= _MENDED_S:
+                del self._broken_s[name]
+                self._faults.ended(name)
         for name, spec in wanted.items():
-            if name not in self._lines:
+            if name not in self._lines and name not in self._broken_s:
                 line = open_line(
                     spec,
                     beside=self._path,
@@ -255,6 +292,7 @@ class Daemon:
                     faults=self._faults,
                     labels=self._labels,
                     open_relay=self._open_relay,
+                    in_hand=self._in_hand,
                     wake=partial(self._call, name),
                 )
                 self._lines[name] = (spec, line)
@@ -262,7 +300,7 @@ class Daemon:
     def _call(self, name: str) -> None:
         """Ask for a line to be attended to; from any thread."""
         self._called.append(name)
-        self._wake.set()
+        self._wakeup.wake()
 
     def _open_relay(self) -> Relay:
         return Relay(self._loaded.model, post=self._loaded.post(self._config.post))
@@ -276,6 +314,9 @@ class Daemon:
         try:
             loaded = load(self._config, beside=self._path)
         except EdgeError as error:
+            if self._once:
+                # Whoever waits for it can mend it.
+                raise
             self._log.error("model", what=error.what, remedy=error.remedy)
             changes = before.model_changes if before else ()
             worked = [last, *(change.after for change in changes if not change.failed)]
@@ -283,7 +324,7 @@ class Daemon:
             if found is None:
                 raise
             loaded = found
-            self._faults.only("model", error.what, error.remedy)
+            self._faults.only("model", error.what, _then_again(error.remedy))
             failed = ModelChanged(_now(), last, self._config.model, failed=error.what)
             self._store.write([failed])
         if last != loaded.model.info.id:
@@ -304,21 +345,30 @@ class Daemon:
                 self._faults.ended(f"{name}: hearing")
             else:
                 self._faults.only(f"{name}: hearing", why, "check the device, its cable and level")
-        if hearing or not self._lines:
+        if hearing or not (self._lines or self._broken_s):
             self._fed_s = now_s
             self._notifier.alive()
 
     def _housekeep(self) -> None:
         now_s = time.monotonic()
+        for note in self._store.take_notes():
+            self._faults.passed("store: its file", note)
         if now_s - self._looked_s >= _MODEL_LOOK_S:
             self._looked_s = now_s
             self._look_at_model()
+        if now_s - self._told_s >= _TELL_S:
+            self._told_s = now_s
+            summary = self._summary()
+            if summary != self._told:
+                self._notifier.status(summary)
+                self._told = summary
         if now_s - self._began_s >= _SETTLED_S:
             self._faults.disinherit()
+        if any(now_s - at_s >= _MENDED_S for at_s in self._broken_s.values()):
+            self._apply_sources()
         if now_s - self._housekept_s < _HOUSEKEEPING_S:
             return
         self._housekept_s = now_s
-        self._notifier.status(self._summary())
         store = self._config.store
         limits = Limits(
             days=store.retention_days,
@@ -327,7 +377,9 @@ class Daemon:
         )
         if self._retention is None or self._retention[0] != limits:
             self._retention = (limits, Retention(self._store, limits))
-        pruned = self._retention[1].prune(at=_now(), sinks=self._outlets.names)
+        pruned = self._retention[1].prune(
+            at=_now(), monotonic_s=time.monotonic(), sinks=self._outlets.names
+        )
         if pruned.more:
             self._housekept_s = 0.0
 
@@ -345,7 +397,11 @@ class Daemon:
         )
 
     def _summary(self) -> str:
-        return f"{self._loaded.model.info.id}, {len(self._lines)} sources"
+        count = len(self._lines)
+        sources = f"{self._loaded.model.info.id}, {count} source{'' if count == 1 else 's'}"
+        # The store's own trouble may not have reached the store.
+        trouble = f"store: {self._trouble}" if self._trouble else ""
+        return "; ".join(filter(None, (sources, trouble, self._faults.summary())))
 
     def _end(self) -> None:
         self._close_lines()
@@ -367,25 +423,13 @@ class Daemon:
             _, (_, line) = self._lines.popitem()
             self._keep(line.close(within_s=max(0.0, until_s - time.monotonic())))
 
-    def _handle_signals(self, stack: ExitStack) -> None:
-        def stop(number: int, frame: FrameType | None) -> None:
-            self._stop = True
-            self._wake.set()
-
-        def reload(number: int, frame: FrameType | None) -> None:
-            self._reload = True
-            self._wake.set()
-
-        for number, handler in (
-            (signal.SIGTERM, stop),
-            (signal.SIGINT, stop),
-            (signal.SIGHUP, reload),
-        ):
-            stack.callback(signal.signal, number, signal.signal(number, handler))
-
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _then_again(remedy: str) -> str:
+    return "; then ".join(filter(None, (remedy, "send SIGHUP: systemctl reload edge")))
 
 
 def _status(path: Path) -> StoreStatus | None:
@@ -397,19 +441,24 @@ def _status(path: Path) -> StoreStatus | None:
         return None
 
 
-def _open_faults(before: StoreStatus, path: Path) -> Iterator[str]:
-    """Yield where faults were left open; the store sees to its own."""
+def _open_faults(before: StoreStatus, path: Path) -> Iterator[tuple[str, str]]:
+    """Yield where faults were left open, and what; the store sees to its own."""
     for fault in before.faults:
         if fault.where != "store" and not fault.where.startswith(f"{path.name}.damaged-"):
-            yield fault.where
+            yield fault.where, fault.what
 
 
 _LONGEST_WAIT_S = 0.5
 _FEED_S = 2.0
+_TELL_S = 1.0
 _HOUSEKEEPING_S = 60.0
 _MODEL_LOOK_S = 5.0
 _SETTLED_S = 60.0
 """After so long a run has seen for itself what is wrong."""
+_MENDED_S = 60.0
+"""After so long a line that broke is tried again."""
+_MISTAKE = "a mistake in edge, or in what runs the model"
+_REPORT = "see the log for where it is, and report it"
 _LAST_WINDOWS_S = 2.0
 """For scoring what has come when a source is closed."""
 _LAST_DELIVERY_S = 2.0

@@ -8,7 +8,7 @@ import structlog
 
 from edge.contracts import Model, PostProcessor
 from edge.daemon.faults import Faults
-from edge.daemon.files import FileChangedError, FileTask, score_file
+from edge.daemon.files import FileChangedError, FileInHandError, FileTask, score_file
 from edge.handover import Relay
 from edge.sources.directory import Directory, FoundFile
 from edge.store.entries import Entry, FileDone, FileState
@@ -26,6 +26,7 @@ class Recordings:
         faults: Where trouble is told.
         labels: Of each model in use, by its `name@version`; kept up to date by the owner.
         open_relay: Opens a stream through the model of the moment.
+        in_hand: Contents that any source is scoring; shared by all.
         monotonic_s: The clock that is never set.
     """
 
@@ -39,6 +40,7 @@ class Recordings:
         faults: Faults,
         labels: Mapping[str, Sequence[str]],
         open_relay: Callable[[], Relay],
+        in_hand: set[str],
         monotonic_s: Callable[[], float],
     ) -> None:
         self.name = name
@@ -48,6 +50,7 @@ class Recordings:
         self._faults = faults
         self._labels = labels
         self._open_relay = open_relay
+        self._in_hand = in_hand
         self._monotonic_s = monotonic_s
         self._log = structlog.get_logger()
         self._found: FoundFile | None = None
@@ -74,9 +77,11 @@ class Recordings:
             self._relay.switch(model, post=post)
 
     def step(self) -> list[Entry] | None:
-        """Score about a minute of sound; return what is to be kept, or None when there is none."""
+        """Score some seconds of sound; return what is to be kept, or None when there is none."""
         self._tell_trouble()
         if self._job is None and not self._next():
+            # What was looked for may have shown what is wrong.
+            self._tell_trouble()
             return None
         assert self._job is not None
         assert self._found is not None
@@ -90,6 +95,9 @@ class Recordings:
                 str(change),
                 "nothing of it is kept; it is scored once it is there and complete",
             )
+            self._directory.later(self._found)
+            self._let_go()
+        except FileInHandError:
             self._directory.later(self._found)
             self._let_go()
         self._moved_at_s = self._monotonic_s()
@@ -122,7 +130,9 @@ class Recordings:
             found = self._directory.take()
             if found is None:
                 return False
-            if not self._store.known_path(str(found.path), found.size, found.mtime_ns):
+            path = str(found.path)
+            known = self._store.known_fingerprints(path, found.size, found.mtime_ns)
+            if found.fingerprint not in known:
                 break
             self._directory.done(found)
         self._found = found
@@ -136,6 +146,7 @@ class Recordings:
                 self._relay,
                 self._labels,
                 self._store.known_content,
+                self._in_hand,
                 self._previous,
             )
         )

@@ -50,6 +50,8 @@ def rehearse(config: Config, path: Path, *, patience_s: float) -> Iterator[Step]
         labels = model.model.info.labels
         for label in unknown_labels(config.post, labels):
             yield Step("post", f"no label {label!r} in this model: its threshold waits for one")
+        if config.post and config.post[-1].threshold is None:
+            yield Step("post", f"ends with the model's own threshold, {model.threshold:g}")
         model.model.close()
     if config.store.path:
         yield _try("store", lambda: _store(place(config.store.path, beside=path)))
@@ -63,7 +65,8 @@ def _try(name: str, work: Callable[[], str]) -> Step:
     try:
         return Step(name, work())
     except EdgeError as error:
-        return Step(name, problem=error.what, remedy=error.remedy)
+        _, _, label = name.partition(" ")
+        return Step(name, problem=error.what.removeprefix(f"{label}: "), remedy=error.remedy)
     except OSError as reason:
         return Step(name, problem=str(reason), remedy="check the path and its permissions")
 
@@ -83,7 +86,9 @@ def _store(path: Path) -> str:
         with StoreReader(path) as reader:
             count = reader.status().detections
         return f"{path}: {count} detections, in use by process {used.pid}"
-    if path.with_name(f"{path.name}-wal").exists():
+    log = path.with_name(f"{path.name}-wal")
+    # Who only reads a store may leave an empty one.
+    if log.exists() and log.stat().st_size:
         return f"{path}: was not closed as it should; the next start looks through it"
     # As if it could not change: else SQLite would put files beside it.
     with closing(schema.connect_read_only(path, immutable=True)) as connection:

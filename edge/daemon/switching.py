@@ -48,9 +48,11 @@ class Loaded:
     def post(self, specs: Sequence[PostSpec]) -> list[PostProcessor]:
         """Make post-processors; the last word is a threshold, the configuration's or the model's.
 
+        What smooths after a threshold would spread the scores again that it let pass.
+
         Thresholds for labels that the model does not have wait for one that does.
         """
-        if not any(spec.threshold for spec in specs):
+        if not specs or specs[-1].threshold is None:
             specs = [*specs, PostSpec.threshold_of(self.threshold)]
         return build_post(specs, self.model.info.labels)
 

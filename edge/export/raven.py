@@ -5,22 +5,26 @@ Begin Time and End Time and counts them from the start of what the window holds.
 selection table, which opens the sounds itself, it goes by Begin Path and File Offset. With one
 table a recording both are the same seconds and both ways lead to the same place; one table for many
 recordings would have to add up their lengths, which hold only while exactly these files are open in
-exactly this order.
+exactly this order. A recording in which nothing was found has a table of the heading alone.
 
-A live stream has no file: its tables hold a UTC hour each, and the stream's name as Begin Path.
+A live stream has no file: its tables hold a UTC hour each, with seconds from its start, and Begin
+Path is empty. They can be read, but not opened beside a sound.
 
 A detection says nothing of frequency, so its box reaches from 0 Hz to half the recording's sample
 rate; to 15 kHz, as BirdNET's, where the rate is not known.
+
+The Species Code is the model's label as it is. That is what BirdNET-Analyzer writes of a species
+whose eBird code it does not know, and it is the eBird code where a model's labels are such codes.
 """
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from edge.contracts import Detection
 from edge.table.context import Context
-from edge.table.recordings import Recording, Spot, write_each
+from edge.table.each import Written, write_each
+from edge.table.recordings import Found, Recording, Spot
 from edge.table.rows import split_label
-from edge.table.text import as_text, seconds, tab_line
+from edge.table.text import seconds, tab_line
 
 COLUMNS = (
     "Selection",
@@ -38,38 +42,32 @@ COLUMNS = (
 )
 
 
-def write(detections: Iterable[Detection], out_dir: Path, context: Context) -> list[Path]:
-    """Write a selection table for each recording; see `Format`.
+def write(found: Iterable[Found], out_dir: Path, context: Context) -> Written:
+    """Write a selection table for each recording; see `Format`."""
+    return write_each(found, out_dir, context, suffix=".Table.1.selections.txt", lines=_lines)
 
-    The species code is the scientific name: labels carry no eBird codes.
-    """
 
-    def lines(recording: Recording, spots: Iterator[Spot]) -> Iterator[str]:
-        rate_hz = context.rate_hz(recording.stream)
-        high_hz = rate_hz / 2 if rate_hz else _USUAL_HIGH_HZ
-        path = as_text(recording.stream)
-        yield tab_line(COLUMNS)
-        for number, (start_s, end_s, label, confidence) in enumerate(spots, start=1):
-            species = split_label(label)
-            begin = seconds(start_s)
-            yield tab_line(
-                (
-                    number,
-                    "Spectrogram 1",
-                    1,
-                    begin,
-                    seconds(end_s),
-                    0.0,
-                    high_hz,
-                    species.common,
-                    species.scientific,
-                    f"{confidence:.4f}",
-                    path,
-                    begin,
-                )
+def _lines(recording: Recording, spots: Iterator[Spot]) -> Iterator[str]:
+    high_hz = recording.rate_hz / 2 if recording.rate_hz else _USUAL_HIGH_HZ
+    yield tab_line(COLUMNS)
+    for number, (start_s, end_s, label, confidence) in enumerate(spots, start=1):
+        begin = seconds(start_s)
+        yield tab_line(
+            (
+                number,
+                "Spectrogram 1",
+                1,
+                begin,
+                seconds(end_s),
+                0.0,
+                high_hz,
+                split_label(label).common,
+                label,
+                f"{confidence:.4f}",
+                recording.path,
+                begin,
             )
-
-    return write_each(detections, out_dir, suffix=".Table.1.selections.txt", lines=lines)
+        )
 
 
 _USUAL_HIGH_HZ = 15_000.0

@@ -19,6 +19,8 @@ class Anchoring:
     """UTC time of that sample."""
     sample_rate_hz: int
     reason: str
+    stepped: bool = False
+    """Whether the wall clock was set."""
 
     def time_of(self, sample: int) -> datetime:
         """Return the UTC time of a sample."""
@@ -107,7 +109,8 @@ class Anchor:
         self._end_sample = end_sample
         reasons = []
         stepped_s = offset_s - self._offset_s
-        if abs(stepped_s) > MOST_ERROR_S:
+        stepped = abs(stepped_s) > MOST_ERROR_S
+        if stepped:
             self._offset_s = offset_s
             reasons.append(f"the wall clock was set {_by(stepped_s)}")
         late_s = self._check(delay_s, monotonic_s)
@@ -117,11 +120,11 @@ class Anchor:
                 f"the sample count was {'behind' if late_s > 0 else 'ahead of'} "
                 f"the clock by {abs(late_s):.1f} s"
             )
-        return self._set(end_sample, "; ".join(reasons)) if reasons else None
+        return self._set(end_sample, "; ".join(reasons), stepped=stepped) if reasons else None
 
-    def _set(self, sample: int, reason: str) -> Anchoring:
+    def _set(self, sample: int, reason: str, *, stepped: bool = False) -> Anchoring:
         at = _EPOCH + timedelta(seconds=self._offset_s + self._delay_s + sample / self._rate_hz)
-        self._anchoring = Anchoring(sample, at, self._rate_hz, reason)
+        self._anchoring = Anchoring(sample, at, self._rate_hz, reason, stepped)
         return self._anchoring
 
     def _check(self, delay_s: float, monotonic_s: float) -> float:

@@ -20,23 +20,23 @@ from edge.live.vitals import Vitals
 from edge.store.entries import FaultEnded, FaultSeen
 from edge.strict_yaml import Record
 
-_Positive = Annotated[float, Meta(gt=0)]
+_Wait = Annotated[float, Meta(gt=0, le=86_400)]
 
 
 class ListeningSpec(Record, frozen=True):
     """How much patience there is with a live source; seconds."""
 
-    buffer_s: Annotated[float, Meta(ge=LEAST_SECONDS)] = 60.0
+    buffer_s: Annotated[float, Meta(ge=LEAST_SECONDS, le=3600)] = 60.0
     """How much sound may wait for a slow model before the oldest is dropped."""
-    nothing_s: _Positive = 10.0
+    nothing_s: _Wait = 10.0
     """How long nothing may come."""
-    lifeless_s: _Positive = 60.0
+    lifeless_s: _Wait = 60.0
     """How long only zeros, a flat line or NaN may come."""
-    first_wait_s: _Positive = 1.0
+    first_wait_s: _Wait = 1.0
     """How long a source that failed is left alone; doubled each time it fails again."""
-    longest_wait_s: _Positive = 60.0
+    longest_wait_s: _Wait = 60.0
     """The longest it is left alone."""
-    healthy_s: _Positive = 60.0
+    healthy_s: _Wait = 60.0
     """How long it must be heard until its failures are forgiven."""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from edge.errors import ModelError
 from edge.model.labels import read_labels
 from edge.model.manifest import MANIFEST_NAME, FileEntry, Manifest, read_manifest
+from edge.remedies import for_this_python
 
 FILES_VARIABLE = "EDGE_MODEL_FILES"
 """Environment variable: folders, separated by colons, that hold files of `external` models."""
@@ -116,7 +117,7 @@ def find_file(folder: Path, manifest: Manifest, key: str, *, external: Sequence[
         folder,
         f"files.{key}",
         f"{entry.path} is not {_place(entry)}",
-        remedy=manifest.remedy or "restore the file, or build the model again",
+        remedy=for_this_python(manifest.remedy) or "restore the file, or build the model again",
     )
 
 

@@ -16,7 +16,7 @@ from edge.table.text import csv_line
 class CsvSpec(Record, frozen=True):
     """`csv: {path: predictions.csv, min_confidence: 0.5}`."""
 
-    path: Annotated[str, Meta(min_length=1)]
+    path: Annotated[str, Meta(min_length=1, examples=["heard.csv"])]
     """The file; its folder must be there."""
     min_confidence: Annotated[float, Meta(ge=0, le=1)] = 0.0
     """Detections below it are passed over."""

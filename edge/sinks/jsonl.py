@@ -16,7 +16,7 @@ from edge.table.text import json_line
 class JsonlSpec(Record, frozen=True):
     """`jsonl: {path: predictions.jsonl, min_confidence: 0.5}`."""
 
-    path: Annotated[str, Meta(min_length=1)]
+    path: Annotated[str, Meta(min_length=1, examples=["heard.jsonl"])]
     """The file; its folder must be there."""
     min_confidence: Annotated[float, Meta(ge=0, le=1)] = 0.0
     """Detections below it are passed over."""

@@ -28,13 +28,13 @@ from edge.strict_yaml import Record
 class CommandSpec(Record, frozen=True):
     """`command: {argv: [arecord, -t, raw, ...], sample_rate: 48000, format: s16le}`."""
 
-    argv: Annotated[list[str], Meta(min_length=1)]
+    argv: Annotated[list[str], Meta(min_length=1, examples=[["arecord", "-t", "raw"]])]
     """The program and its arguments, no shell. `${NAME}` stands for the value of an environment
     variable, so that passwords need not be in the file; `$${NAME}` for `${NAME}` itself."""
     sample_rate: SampleRate
     format: PcmFormat
     channels: Channels = 1
-    silence_s: Annotated[float, Meta(gt=0)] = 30.0
+    silence_s: Annotated[float, Meta(gt=0, le=86_400)] = 30.0
     """A program that runs but writes nothing for so long is ended and run anew: so ends many a
     camera's stream when the network was away. Seconds."""
 

@@ -4,6 +4,9 @@ import os
 import stat
 from collections.abc import Iterator
 from types import TracebackType
+from typing import Annotated
+
+from msgspec import Meta
 
 from edge.contracts import AudioBlock
 from edge.dsp.pcm import PcmFormat
@@ -15,7 +18,7 @@ from edge.strict_yaml import Record
 class FifoSpec(Record, frozen=True):
     """`fifo: {path: /run/edge/mic, sample_rate: 48000, format: s16le}`."""
 
-    path: str
+    path: Annotated[str, Meta(min_length=1, examples=["/run/edge/mic"])]
     sample_rate: SampleRate
     format: PcmFormat
     channels: Channels = 1

@@ -14,13 +14,14 @@ from edge.contracts import AudioBlock, FloatArray
 from edge.dsp.mono import mix_to_mono
 from edge.errors import AudioError
 from edge.pcm_reader import BLOCK_SECONDS, Channels, SampleRate
-from edge.strict_yaml import Record
+from edge.remedies import for_this_python
+from edge.strict_yaml import Record, RefusedError
 
 
 class SoundcardSpec(Record, frozen=True):
     """`soundcard: {device: USB Microphone, sample_rate: 48000}`."""
 
-    device: Annotated[str, Meta(min_length=1)]
+    device: Annotated[str, Meta(min_length=1, examples=["USB Microphone"])]
     """The device's name or a part of it, which no other device shares. Numbers change when the
     machine starts again, so they are no names."""
     sample_rate: SampleRate
@@ -29,9 +30,10 @@ class SoundcardSpec(Record, frozen=True):
     def __post_init__(self) -> None:
         """Refuse a number, while the line is known."""
         if self.device.strip().isdigit():
-            raise ValueError(
-                f"device: {self.device!r} is a number, which changes when the machine starts "
-                "again; give a part of the device's name"
+            raise RefusedError(
+                f"{self.device!r} is a number, which changes when the machine starts again",
+                remedy="give a part of the device's name, such as 'USB Microphone'",
+                key="device",
             )
 
 
@@ -164,7 +166,7 @@ def _load_sounddevice(stream: str) -> ModuleType:
     except ImportError:
         raise AudioError(
             f"{stream}: a sound card needs sounddevice, which is not installed",
-            remedy="pip install 'edge-bioacoustics[soundcard]'",
+            remedy=for_this_python("pip install 'edge-bioacoustics[soundcard]'"),
         ) from None
     except OSError as reason:
         raise AudioError(

@@ -1,6 +1,7 @@
 """Raw PCM on standard input: whatever can write to a pipe is a source."""
 
 import os
+import sys
 from collections.abc import Iterator
 from types import TracebackType
 
@@ -48,6 +49,9 @@ class Stdin:
     def __enter__(self) -> "Stdin":
         try:
             os.fstat(self._descriptor)
+            if self._descriptor == 0 and sys.__stdin__ is None:
+                # Closed when the program began: what has its number now is something else.
+                raise OSError
         except OSError:
             raise AudioError(f"{self._stream}: standard input is closed", remedy=_PIPE) from None
         if os.isatty(self._descriptor):

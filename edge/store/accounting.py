@@ -161,6 +161,8 @@ def _check_file(entry: FileDone) -> None:
         raise ValueError(
             f"{entry.path}: {entry.samples} samples received, {accounted} are accounted for"
         )
+    if entry.fingerprint and len(bytes.fromhex(entry.fingerprint)) != _FINGERPRINT_BYTES:
+        raise ValueError(f"{entry.path}: no fingerprint: {entry.fingerprint}")
     if entry.sha256 and len(bytes.fromhex(entry.sha256)) != _SHA256_BYTES:
         raise ValueError(f"{entry.path}: no SHA-256: {entry.sha256}")
     if entry.started_at is not None:
@@ -179,4 +181,5 @@ def _fate(one: WindowRange) -> tuple[WindowState, str, str]:
     return one.state, one.reason, one.model
 
 
+_FINGERPRINT_BYTES = 8
 _SHA256_BYTES = 32

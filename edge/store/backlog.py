@@ -36,8 +36,8 @@ class Backlog:
         """Detections of live streams."""
         self.put_off = 0
         """Files, to be scored again by a later run."""
-        self.paths: set[tuple[str, int, int]] = set()
-        """Path, size and modification time of the files that wait."""
+        self.paths: dict[tuple[str, int, int], set[str]] = {}
+        """Of the files that wait: path, size and modification time to fingerprints."""
         self.contents: dict[str, str] = {}
         """Of the waiting files that were scored: SHA-256 to path."""
         self._most_bytes = most_bytes
@@ -102,7 +102,8 @@ class Backlog:
 
     def _note(self, entry: Entry) -> None:
         if isinstance(entry, FileDone):
-            self.paths.add((entry.path, entry.size, entry.mtime_ns))
+            stamp = entry.path, entry.size, entry.mtime_ns
+            self.paths.setdefault(stamp, set()).add(entry.fingerprint)
             if entry.state in SCORED and entry.sha256:
                 self.contents.setdefault(entry.sha256, entry.path)
 

@@ -98,6 +98,9 @@ class FileDone:
     size: int
     """Bytes."""
     mtime_ns: int
+    fingerprint: str
+    """64 bits, in hexadecimal, that tell it from another with its path, size and time; empty where
+    it could not be read."""
     sha256: str
     """Of the content; empty where it could not be read."""
     state: FileState

@@ -1,5 +1,6 @@
 """The store as everyone else sees it: read-only, while the daemon runs and after it died."""
 
+import re
 import shutil
 import sqlite3
 import tempfile
@@ -13,6 +14,7 @@ from typing import Any, Self
 
 from edge.contracts import Detection, WindowState
 from edge.errors import ConfigError, InputError
+from edge.remedies import permission_remedy
 from edge.store import opening, schema
 from edge.store.entries import FileState, WindowRange
 from edge.store.lock import holder
@@ -56,6 +58,24 @@ class StreamRange:
     range: WindowRange
 
 
+@dataclass(frozen=True, slots=True)
+class HeardStream:
+    """A file that was scored, or one opening of a live source."""
+
+    number: int
+    """Counts up in the order in which files were done; two files with one path have two."""
+    name: str
+    """A file's path as `os.fsdecode` gives it, or the live source's name."""
+    live: bool
+    sample_rate_hz: int
+    end_sample: int
+    """That which follows the last one; of a live source, up to which windows have their outcome."""
+    started_at: datetime | None
+    """UTC time of sample 0."""
+    last_number: int
+    """Of its detections, those included that retention removed; 0 where it had none."""
+
+
 class StoreReader:
     """Reads a store and never writes to it; use it from one thread at a time.
 
@@ -67,7 +87,7 @@ class StoreReader:
         path: The store's file.
 
     Raises:
-        InputError: There is none.
+        InputError: There is none, or it may not be read.
         ConfigError: It is something else, from a newer edge, or damaged.
     """
 
@@ -130,6 +150,56 @@ class StoreReader:
                 return
             after_number = page[-1][0]
 
+    def numbered_detections(
+        self,
+        *,
+        last_number: int,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        min_confidence: float = 0.0,
+    ) -> Iterator[tuple[int, Detection]]:
+        """Read detections as `detections` does, each after the number of its stream.
+
+        Args:
+            last_number: The last number that is wanted.
+            since: From which time on, UTC.
+            until: Up to which time, which is left out, UTC.
+            min_confidence: The least confidence.
+        """
+        since_us, until_us = _bounds(since, until)
+        after_number = 0
+        while page := self._page(
+            _NUMBERED, (after_number, last_number, since_us, until_us, min_confidence, _PAGE)
+        ):
+            for stream, *row in page:
+                yield stream, _detection(tuple(row))
+            after_number = page[-1][1]
+
+    def highest_confidence(
+        self, *, since: datetime | None = None, until: datetime | None = None
+    ) -> float | None:
+        """Read the highest confidence of any detection of a time; None where there is none."""
+        ((highest,),) = self._page(_HIGHEST, _bounds(since, until))
+        return None if highest is None else float(highest)
+
+    def detection_numbers(self) -> tuple[int, int]:
+        """Read the first and the last number of the detections that are there; zeros for none."""
+        ((first, last),) = self._page(_FIRST_AND_LAST, ())
+        return first or 0, last or 0
+
+    def heard_streams(self) -> Iterator[HeardStream]:
+        """Read the live streams, and the files of which a model heard something, by number."""
+        for number, name, live, rate_hz, end, started_us, last_number in self._pages(_HEARD):
+            yield HeardStream(
+                number=number,
+                name=name if live else _as_decoded(name),
+                live=bool(live),
+                sample_rate_hz=rate_hz,
+                end_sample=end,
+                started_at=None if started_us is None else from_us(started_us),
+                last_number=last_number,
+            )
+
     def files(self) -> Iterator[FileRow]:
         """Read what became of each file, in the order in which they were done."""
         for row in self._pages(_FILES):
@@ -171,6 +241,11 @@ class StoreReader:
             raise InputError(
                 f"{self._path}: there is no store yet",
                 remedy="start `edge run`, or see to store.path",
+            ) from None
+        except PermissionError as reason:
+            raise InputError(
+                f"{self._path}: the store cannot be read: {reason.strerror}",
+                remedy=permission_remedy(self._path),
             ) from None
 
     def _connect(self) -> sqlite3.Connection:
@@ -243,7 +318,7 @@ class StoreReader:
 
 def _detection(row: tuple[Any, ...]) -> Detection:
     number, source, stream, start_s, end_s, at_us, time_source, label, confidence, model = row
-    at = from_us(at_us)
+    stream, at = _as_decoded(stream), from_us(at_us)
     return Detection(
         number, source, stream, start_s, end_s, at, time_source, label, confidence, model
     )
@@ -270,18 +345,43 @@ def _file(row: tuple[Any, ...]) -> FileRow:
     )
 
 
+def _bounds(since: datetime | None, until: datetime | None) -> tuple[int, int]:
+    return _LEAST if since is None else to_us(since), _MOST if until is None else to_us(until)
+
+
+def _as_decoded(path: str) -> str:
+    """Undo what made the bytes of a path that are no UTF-8 storable."""
+    return _SPELT_BYTE.sub(lambda spelt: chr(int(spelt[1], 16)), path)
+
+
 def _range(row: tuple[Any, ...]) -> StreamRange:
     number, source, stream, start, end, received, windows, state, reason, model = row
     fate = WindowRange(start, end, received, windows, WindowState(state), reason, model)
     return StreamRange(number, source, stream, fate)
 
 
+_SPELT_BYTE = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 _PAGE = 500
 _LEAST = -(1 << 62)
 _MOST = 1 << 62
 _DETECTIONS = (
     "SELECT * FROM heard WHERE number > ? AND at_us >= ? AND at_us < ? AND confidence >= ? "
     "ORDER BY number LIMIT ?"
+)
+_NUMBERED = (
+    "SELECT d.stream, h.* FROM heard h JOIN detections d ON d.number = h.number "
+    "WHERE h.number > ? AND h.number <= ? AND h.at_us >= ? AND h.at_us < ? AND h.confidence >= ? "
+    "ORDER BY h.number LIMIT ?"
+)
+_HIGHEST = "SELECT max(confidence) FROM detections WHERE at_us >= ? AND at_us < ?"
+_FIRST_AND_LAST = (
+    "SELECT (SELECT min(number) FROM detections), (SELECT max(number) FROM detections)"
+)
+_HEARD = (
+    "SELECT stream, path, 0, sample_rate_hz, samples, started_us, last_number FROM files "
+    "WHERE stream > ?1 AND state = 'done' UNION ALL "
+    "SELECT s.stream, o.name, 1, s.sample_rate_hz, s.end_sample, s.started_us, s.last_number "
+    "FROM streams s JOIN sources o ON o.id = s.source WHERE s.stream > ?1 ORDER BY 1 LIMIT ?2"
 )
 _FILES = (
     "SELECT f.stream, o.name, f.path, f.size, f.mtime_ns, f.sha256, f.state, f.reason, "

@@ -1,11 +1,12 @@
 """The status of a store, for people and for programs."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from edge.contracts import WindowState
-from edge.store.status import StoreStatus
+from edge.store.status import FaultStatus, StoreStatus
 
 
 def as_json(status: StoreStatus, *, now: datetime) -> dict[str, Any]:
@@ -17,12 +18,19 @@ def as_json(status: StoreStatus, *, now: datetime) -> dict[str, Any]:
     return found
 
 
-def as_text(status: StoreStatus, *, now: datetime) -> str:
-    """Return a page about a status, for a terminal."""
+def as_text(
+    status: StoreStatus, *, now: datetime, listened_to: Mapping[str, str] | None = None
+) -> str:
+    """Return a page about a status, for a terminal.
+
+    Args:
+        status: What the store says.
+        now: The time, UTC.
+        listened_to: Where each source of the configuration gets its sound, by its name.
+    """
+    listened_to = listened_to or {}
     lines = [f"daemon     {_daemon(status, now)}", f"model      {status.model or 'none yet'}"]
-    end = status.last_window_end
-    if end is not None:
-        lines.append(f"last       window until {end:%Y-%m-%d %H:%M:%S} UTC, {_ago(end, now)}")
+    lines += _last(status, now)
     lines.append(f"detections {status.detections}, store {status.size_bytes / 1e6:.1f} MB")
     for source in status.sources:
         states = ", ".join(
@@ -31,6 +39,7 @@ def as_text(status: StoreStatus, *, now: datetime) -> str:
             if any(c.state is state for c in source.windows)
         )
         lines += ["", f"source {source.source}: {states or 'no windows yet'}"]
+        lines += _origin(source.source, listened_to)
         lines.append(
             f"  samples  {source.received} received, {source.accounted} accounted for, "
             f"{source.in_flight} on their way"
@@ -50,15 +59,15 @@ def as_text(status: StoreStatus, *, now: datetime) -> str:
             for count in source.windows
             if count.reason
         ]
+    for name in listened_to:
+        if all(name != source.source for source in status.sources):
+            lines += ["", f"source {name}: nothing yet", *_origin(name, listened_to)]
     for sink, number in status.deliveries.items():
         lines.append(f"sink {sink}: has {number} of {status.last_number}")
     lines.append("")
     lines += [_fault_line(status)]
     for fault in status.faults:
-        again = f", {fault.count} times" if fault.count > 1 else ""
-        lines.append(f"  {fault.where}: {fault.what}\n    since {_moment(fault.since)}{again}")
-        if fault.remedy:
-            lines.append(f"    remedy: {fault.remedy}")
+        lines += _fault(fault)
     for change in status.model_changes[:3]:
         what = f"{change.before or 'nothing'} -> {change.after}"
         failed = f", which failed: {change.failed}" if change.failed else ""
@@ -76,6 +85,35 @@ def _daemon(status: StoreStatus, now: datetime) -> str:
     if status.began_at is not None:
         return f"not running: the run of {_moment(status.began_at)} did not end as it should"
     return "not running"
+
+
+def _last(status: StoreStatus, now: datetime) -> list[str]:
+    """Say when something was last heard: of recordings, their own time may be long ago."""
+    lines = []
+    ends = [live.last_window_end for live in status.streams if live.last_window_end is not None]
+    if ends:
+        lines.append(f"last       window until {_moment(max(ends))}, {_ago(max(ends), now)}")
+    at, of = status.last_file_done, status.last_file_started
+    if at is not None:
+        sound = f"its sound is of {of:%Y-%m-%d}" if of is not None else "of when, it does not say"
+        lines.append(f"last       recording scored {_moment(at)}, {_ago(at, now)}; {sound}")
+    return lines
+
+
+def _origin(source: str, listened_to: Mapping[str, str]) -> list[str]:
+    return [f"  from     {listened_to[source]}"] if source in listened_to else []
+
+
+def _fault(fault: FaultStatus) -> list[str]:
+    again = f", {fault.count} times" if fault.count > 1 else ""
+    # What a program said of itself comes with the remedy: of every failure it may be another.
+    remedy, *said = fault.remedy.split("\n")
+    return [
+        f"  {fault.where}: {fault.what}",
+        f"    since {_moment(fault.since)}{again}",
+        *(f"    {'  ' if number else ''}{line}" for number, line in enumerate(said)),
+        *([f"    remedy: {remedy}"] if remedy else []),
+    ]
 
 
 def _fault_line(status: StoreStatus) -> str:

@@ -1,14 +1,15 @@
 """What is old, or too much, is removed: a little at a time, the oldest first."""
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from edge.store.entries import FaultSeen
 from edge.store.rows import Rows
-from edge.store.schema import PAGE_BYTES, to_us
+from edge.store.schema import PAGE_BYTES, from_us, to_us
 from edge.store.store import Store
+from edge.store.wall_clock import Beginnings, oldest_kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,10 @@ class Limits:
     """How long and how much is kept; None means without a limit."""
 
     days: float | None = None
-    """Since it was written into the store, which for an old card's file is later than its time."""
+    """Since it was written into the store, which for an old card's file is later than its time.
+
+    More than the calendar has means without a limit, too.
+    """
     size_bytes: int | None = None
     """Of the database file."""
     hard_bytes: int | None = None
@@ -24,7 +28,7 @@ class Limits:
     keep_files: bool = True
     """Whether to remember each file's name and content for ever, so that none is scored twice.
 
-    That takes some 200 bytes a file, index entries included: 105 MB for one a minute, for a year.
+    That takes some 250 bytes a file, index entries included: 130 MB for one a minute, for a year.
     """
 
 
@@ -43,7 +47,14 @@ class Pruned:
 
 
 class Retention:
-    """Goes through a store a step at a time, so that no step holds up what is written."""
+    """Goes through a store a step at a time, so that no step holds up what is written.
+
+    Nothing is removed for its age while the clock may be wrong: see `edge.store.wall_clock`. What
+    was written before the clock was set counts as written when that run began. Two things remain:
+    what was written with a clock that was ahead is kept for longer, by as much; and where a clock
+    was behind for a whole run, but later than `wall_clock.PLAUSIBLE`, its times are believed. Ended
+    faults and changes of the model go by the times they bear.
+    """
 
     def __init__(self, store: Store, limits: Limits) -> None:
         self._store = store
@@ -51,11 +62,12 @@ class Retention:
         self._passed = (0, 0)
         """The stream and sample up to which ranges were looked at in this round."""
 
-    def prune(self, *, at: datetime, sinks: Collection[str]) -> Pruned:
+    def prune(self, *, at: datetime, monotonic_s: float, sinks: Collection[str]) -> Pruned:
         """Remove some of what is beyond the limits: a few thousand rows are looked at.
 
         Args:
             at: The time now, UTC.
+            monotonic_s: The clock that is never set, in seconds.
             sinks: The names of those sinks whose cursors hold detections back.
 
         Returns:
@@ -63,8 +75,11 @@ class Retention:
         """
         cursors = {sink: self._store.cursor(sink)[0] for sink in sinks}
         floor = min(cursors.values(), default=_FOREVER_US)
+        trusted = self._store.clock.look(at, monotonic_s)
+        days = self._limits.days if trusted else None
+        oldest = None if days is None else oldest_kept(days, at)
         pruned = self._store.transact(
-            lambda connection, rows: self._prune(connection, rows, at, floor)
+            lambda connection, rows: self._prune(connection, rows, at, oldest, floor)
         )
         if pruned is None:
             return Pruned()
@@ -81,31 +96,45 @@ class Retention:
         return pruned
 
     def _prune(
-        self, connection: sqlite3.Connection, rows: Rows, at: datetime, floor: int
+        self,
+        connection: sqlite3.Connection,
+        rows: Rows,
+        at: datetime,
+        oldest: datetime | None,
+        floor: int,
     ) -> Pruned:
-        days = self._limits.days
-        cutoff_us = to_us(at - timedelta(days=days)) if days is not None else _NEVER_US
+        rows.set_beginning(self._store.clock.began)
+        cutoff_us = _NEVER_US if oldest is None else to_us(oldest)
         hard = _excess(connection, self._limits.hard_bytes)
         excess = max(hard, _excess(connection, self._limits.size_bytes))
-        if days is None and excess <= 0:
+        if oldest is None and excess <= 0:
             return Pruned()
         rows.keep_numbers()
-        detections, unsent = _remove_detections(connection, cutoff_us, floor, excess, hard)
-        oldest = connection.execute(_OLDEST_DETECTIONS, (1,)).fetchone()
-        number, oldest_us = oldest or (_FOREVER_US, _FOREVER_US)
-        # Without room, ranges go as far as the detections went.
-        horizon_us = max(cutoff_us, oldest_us) if excess > 0 else cutoff_us
-        ranges, more = self._remove_ranges(connection, horizon_us)
-        streams = self._remove_streams(connection, number, horizon_us)
+        ages = _Ages(connection, at, cutoff_us)
+        detections, unsent = _remove_detections(connection, ages, floor, excess, hard)
+        first = connection.execute(_OLDEST_DETECTIONS, (1,)).fetchone()
+        number = first[0] if first else _FOREVER_US
+        if excess > 0:
+            # Without room, ranges go as far as the detections went.
+            ages.horizon_us = first[2] if first else _FOREVER_US
+        ranges, more = self._remove_ranges(connection, ages)
+        streams = self._remove_streams(connection, ages, number)
+        over = [(run,) for run in ages.old_runs()]
+        connection.executemany("DELETE FROM runs WHERE run = ?", over)
+        horizon_us = max(cutoff_us, ages.horizon_us)
         for statement in _HISTORY:
             connection.execute(statement, (min(horizon_us, to_us(at)),))
         more = more or _ROWS in (detections, streams)
         return Pruned(detections, unsent, ranges, streams, more)
 
-    def _remove_ranges(self, connection: sqlite3.Connection, horizon_us: int) -> tuple[int, bool]:
+    def _remove_ranges(self, connection: sqlite3.Connection, ages: "_Ages") -> tuple[int, bool]:
         """Go on through the closed ranges; return how many went and whether some are left."""
         seen = connection.execute(_NEXT_RANGES, (*self._passed, _ROWS)).fetchall()
-        old = [(stream, start, got) for stream, start, got, end_us in seen if end_us < horizon_us]
+        old = [
+            (stream, start, got)
+            for stream, start, got, end_us in seen
+            if ages.is_old(stream, end_us)
+        ]
         connection.executemany(
             "DELETE FROM windows WHERE stream = ? AND start_sample = ?",
             [(stream, start) for stream, start, _ in old],
@@ -120,30 +149,73 @@ class Retention:
         return len(old), more
 
     def _remove_streams(
-        self, connection: sqlite3.Connection, oldest_number: int, horizon_us: int
+        self,
+        connection: sqlite3.Connection,
+        ages: "_Ages",
+        oldest_number: int,
     ) -> int:
-        bounds = (_ROWS, oldest_number, horizon_us)
+        bounds = (_ROWS, oldest_number)
         over = [
             (stream,)
-            for (stream,) in connection.execute(_OVER_STREAMS, bounds).fetchall()
-            if not self._store.is_live(stream)
+            for stream, end_us in connection.execute(_OVER_STREAMS, bounds).fetchall()
+            if ages.is_old(stream, end_us) and not self._store.is_live(stream)
         ]
         connection.executemany("DELETE FROM streams WHERE stream = ?", over)
         connection.executemany("DELETE FROM anchors WHERE stream = ?", over)
         if self._limits.keep_files:
             return len(over)
-        return len(over) + connection.execute(_FORGET_FILES, bounds).rowcount
+        files = [
+            (stream,)
+            for stream, done_us in connection.execute(_OVER_FILES, bounds).fetchall()
+            if ages.is_old(stream, done_us)
+        ]
+        connection.executemany("DELETE FROM files WHERE stream = ?", files)
+        return len(over) + len(files)
+
+
+class _Ages:
+    """What is old, by the streams of rows and their stamps."""
+
+    def __init__(self, connection: sqlite3.Connection, at: datetime, cutoff_us: int) -> None:
+        found = connection.execute(_RUNS).fetchall()
+        self._runs = [run for run, _, _ in found]
+        self._beginnings = Beginnings(
+            [(stream, from_us(began_us)) for _, stream, began_us in found], at
+        )
+        self._cutoff_us = cutoff_us
+        self.horizon_us = _NEVER_US
+        """What has an earlier stamp goes for want of room, whatever its age."""
+
+    def is_old(self, stream: int, stamp_us: int) -> bool:
+        """Tell whether a row is to go."""
+        if stamp_us < self.horizon_us:
+            return True
+        # Most need no second look, which only makes them younger.
+        if stamp_us >= self._cutoff_us:
+            return False
+        return to_us(self._beginnings.written(stream, from_us(stamp_us))) < self._cutoff_us
+
+    def old_runs(self) -> Iterator[int]:
+        """Yield the runs that began before what is kept, without the last."""
+        horizon_us = max(self._cutoff_us, self.horizon_us)
+        for run, began in zip(self._runs[:-1], self._beginnings.began, strict=False):
+            if to_us(began) < horizon_us:
+                yield run
 
 
 def _remove_detections(
-    connection: sqlite3.Connection, cutoff_us: int, floor: int, excess: int, hard: int
+    connection: sqlite3.Connection,
+    ages: _Ages,
+    floor: int,
+    excess: int,
+    hard: int,
 ) -> tuple[int, int]:
     """Remove the oldest detections; return how many, and how many of them were not sent."""
     gone: list[tuple[int]] = []
     unsent = 0
-    for number, entered_us in connection.execute(_OLDEST_DETECTIONS, (_ROWS,)).fetchall():
+    for number, stream, us in connection.execute(_OLDEST_DETECTIONS, (_ROWS,)).fetchall():
         freed = len(gone) * _DETECTION_BYTES
-        beyond = entered_us < cutoff_us or freed < excess
+        beyond = ages.is_old(stream, us) or freed < excess
         if freed < hard or (number <= floor and beyond):
             gone.append((number,))
             unsent += number > floor
@@ -180,29 +252,32 @@ _NEVER_US = -(1 << 62)
 _FOREVER_US = 1 << 62
 
 _OLDEST_DETECTIONS = (
-    "SELECT d.number, coalesce(f.done_us, d.at_us) FROM detections d "
+    "SELECT d.number, d.stream, coalesce(f.done_us, d.at_us) FROM detections d "
     "LEFT JOIN files f ON f.stream = d.stream ORDER BY d.number LIMIT ?"
 )
 _NEXT_RANGES = (
+    # A stream's time is counted from its last anchor, where the clock was stepped, or its start.
     "SELECT w.stream, w.start_sample, w.received, coalesce(f.done_us, "
+    "(SELECT a.at_us + (w.end_sample - a.sample) * 1000000 / s.sample_rate_hz FROM anchors a "
+    "WHERE a.stream = w.stream AND a.sample <= w.end_sample "
+    "ORDER BY a.sample DESC, a.rowid DESC LIMIT 1), "
     "s.started_us + w.end_sample * 1000000 / s.sample_rate_hz) FROM windows w "
     "LEFT JOIN files f ON f.stream = w.stream LEFT JOIN streams s ON s.stream = w.stream "
     "WHERE (w.stream, w.start_sample) > (?, ?) ORDER BY w.stream, w.start_sample LIMIT ?"
 )
 _OVER_STREAMS = (
-    "SELECT stream FROM (SELECT * FROM streams ORDER BY stream LIMIT ?) s "
-    "WHERE last_number < ? AND received = accounted "
-    "AND started_us + end_sample * 1000000 / sample_rate_hz < ? "
+    "SELECT s.stream, coalesce(e.end_us, s.started_us) "
+    "FROM (SELECT * FROM streams ORDER BY stream LIMIT ?) s "
+    "JOIN stream_ends e ON e.stream = s.stream WHERE last_number < ? AND received = accounted "
     "AND NOT EXISTS (SELECT 1 FROM windows w WHERE w.stream = s.stream)"
 )
-_FORGET_FILES = (
-    "DELETE FROM files WHERE stream IN (SELECT stream FROM "
-    "(SELECT * FROM files ORDER BY stream LIMIT ?) f WHERE last_number < ? AND done_us < ? "
-    "AND NOT EXISTS (SELECT 1 FROM windows w WHERE w.stream = f.stream))"
+_OVER_FILES = (
+    "SELECT stream, done_us FROM (SELECT * FROM files ORDER BY stream LIMIT ?) f "
+    "WHERE last_number < ? AND NOT EXISTS (SELECT 1 FROM windows w WHERE w.stream = f.stream)"
 )
+_RUNS = "SELECT run, first_stream, began_us FROM runs ORDER BY first_stream, run"
 _HISTORY = (
     "DELETE FROM faults WHERE until_us < ?",
-    "DELETE FROM runs WHERE began_us < ? AND run < (SELECT max(run) FROM runs)",
     "DELETE FROM model_changes WHERE at_us < ? AND change < "
     "(SELECT max(change) FROM model_changes WHERE failed = '')",
 )

@@ -34,21 +34,34 @@ class Rows:
     ) -> None:
         self._connection = connection
         self.run = 0
+        self.first_stream = next_stream
         self.next_stream = next_stream
         self.next_number = next_number
         self._ids: dict[tuple[str, str], int] = {}
 
     def go_on(self) -> None:
         """Go on with the numbers where the rows that are there end."""
-        self.next_stream = 1 + self._highest("streams", _HIGHEST_STREAM)
-        self.next_number = 1 + self._highest("detections", _HIGHEST_NUMBER)
+        self.first_stream = 1 + self._highest("streams", _HIGHEST_STREAM)
+        self.next_stream = max(self.next_stream, self.first_stream)
+        self.next_number = max(self.next_number, 1 + self._highest("detections", _HIGHEST_NUMBER))
+
+    def move_to(self, connection: sqlite3.Connection) -> None:
+        """Write by another connection, to a file with the same rows."""
+        self._connection = connection
 
     def begin_run(self, pid: int, at: datetime) -> None:
         """Note that the program began."""
         row = self._connection.execute(
-            "INSERT INTO runs (pid, began_us) VALUES (?, ?)", (pid, to_us(at))
+            "INSERT INTO runs (pid, began_us, first_stream) VALUES (?, ?, ?)",
+            (pid, to_us(at), self.first_stream),
         )
         self.run = row.lastrowid or 0
+
+    def set_beginning(self, at: datetime) -> None:
+        """Correct when the program began, where the clock was set since."""
+        self._connection.execute(
+            "UPDATE runs SET began_us = ?1 WHERE run = ?2 AND began_us != ?1", (to_us(at), self.run)
+        )
 
     def end_run(self, at: datetime) -> None:
         """Note that the program ended as it should."""
@@ -79,6 +92,16 @@ class Rows:
             "WHERE stream = ?3",
             (accounted, end_sample, live.opened.stream),
         )
+
+    def vacate(self, streams: Iterable[int]) -> None:
+        """Give other numbers to rows that bear those of this run, in a store that came back."""
+        for stream in streams:
+            taken = self._connection.execute(_TAKEN, (stream,)).fetchone()
+            if taken is None:
+                continue
+            for renumber in _RENUMBER:
+                self._connection.execute(renumber, (self.next_stream, stream))
+            self.next_stream += 1
 
     def put(self, entry: Entry, at: datetime) -> None:
         """Write one entry.
@@ -200,7 +223,7 @@ class Rows:
         self._ranges(stream, merged(entry.ranges))
         path = clean(entry.path)
         self._connection.execute(
-            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
+            "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?)",
             (
                 stream,
                 self._id("source", entry.source),
@@ -208,6 +231,7 @@ class Rows:
                 path_key(path),
                 entry.size,
                 entry.mtime_ns,
+                bytes.fromhex(entry.fingerprint) or None,
                 bytes.fromhex(entry.sha256) or None,
                 FileState(entry.state),
                 clean(entry.reason),
@@ -304,6 +328,14 @@ _HIGHEST_STREAM = (
     "SELECT max(stream) FROM (SELECT max(stream) AS stream FROM streams "
     "UNION ALL SELECT max(stream) FROM files)"
 )
+_RENUMBER = (
+    "UPDATE streams SET stream = ? WHERE stream = ?",
+    "UPDATE files SET stream = ? WHERE stream = ?",
+    "UPDATE windows SET stream = ? WHERE stream = ?",
+    "UPDATE detections SET stream = ? WHERE stream = ?",
+    "UPDATE anchors SET stream = ? WHERE stream = ?",
+)
+_TAKEN = "SELECT 1 FROM streams WHERE stream = ?1 UNION ALL SELECT 1 FROM files WHERE stream = ?1"
 _HIGHEST_NUMBER = "SELECT max(number) FROM detections"
 _OPEN_RANGE = (
     "SELECT s.open_start, s.end_sample, s.open_received, s.open_windows, s.open_state, r.name, "

@@ -36,8 +36,9 @@ _TABLES = (
     """CREATE TABLE runs (
         run INTEGER PRIMARY KEY,
         pid INTEGER NOT NULL,
-        began_us INTEGER NOT NULL,
-        ended_us INTEGER -- empty until the clean end
+        began_us INTEGER NOT NULL, -- by the clock as it was set last
+        ended_us INTEGER, -- empty until the clean end
+        first_stream INTEGER NOT NULL -- the first number that it could give
     ) STRICT""",
     # The range that still grows is kept here, so that a window changes one page.
     """CREATE TABLE streams (
@@ -68,6 +69,7 @@ _TABLES = (
         path_key INTEGER NOT NULL, -- paths are long, and an index of them would be as large again
         size INTEGER NOT NULL,
         mtime_ns INTEGER NOT NULL,
+        fingerprint BLOB, -- the cards of two recorders may agree in all before it
         sha256 BLOB,
         state TEXT NOT NULL,
         reason TEXT NOT NULL,

@@ -119,6 +119,10 @@ class StoreStatus:
     """Sink to the number of the last detection that it has."""
     size_bytes: int
     """Of the database and its write-ahead log."""
+    last_file_done: datetime | None
+    """When the last recording that was scored was done."""
+    last_file_started: datetime | None
+    """When that recording begins; None where it does not say."""
 
 
 def read_status(
@@ -135,6 +139,7 @@ def read_status(
     )
     number, count = connection.execute("SELECT max(number), count(*) FROM detections").fetchone()
     model = connection.execute(_MODEL).fetchone()
+    file_done, file_started = connection.execute(_LAST_FILE).fetchone() or (None, None)
     return StoreStatus(
         running=held is not None,
         pid=(held.pid or pid) if held is not None else pid,
@@ -158,6 +163,8 @@ def read_status(
         ),
         deliveries=dict(connection.execute("SELECT sink, number FROM deliveries").fetchall()),
         size_bytes=size_bytes,
+        last_file_done=_time(file_done),
+        last_file_started=_time(file_started),
     )
 
 
@@ -200,6 +207,10 @@ _STREAMS = (
 _LAST_END = (
     "SELECT max(end_us) FROM (SELECT end_us FROM stream_ends UNION ALL "
     "SELECT started_us + samples * 1000000 / sample_rate_hz FROM files WHERE sample_rate_hz > 0)"
+)
+_LAST_FILE = (
+    "SELECT done_us, started_us FROM files WHERE state IN ('done', 'unheard') "
+    "ORDER BY stream DESC LIMIT 1"
 )
 _SOURCE_SUMS = (
     "SELECT o.name, sum(t.received), sum(t.removed) FROM "

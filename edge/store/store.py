@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,6 @@ from threading import RLock
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from edge.errors import ConfigError
 from edge.store import opening, schema
 from edge.store.accounting import Ledger
 from edge.store.backlog import Backlog
@@ -22,8 +22,9 @@ from edge.store.entries import (
     StreamOpened,
     WindowsDone,
 )
-from edge.store.lock import StoreLock
 from edge.store.rows import Rows, clean, path_key
+from edge.store.seat import Content, HinderedError, Seat
+from edge.store.wall_clock import WallClock
 
 T = TypeVar("T")
 
@@ -33,27 +34,26 @@ class Store:
 
     A disk that is full or fails stops nobody: entries wait in memory, within a bound, and are
     written when there is room again. Of a file that is damaged while in use, the same is true: it
-    is set aside, and what goes on goes on in a new one.
+    is set aside, and what goes on goes on in a new one. A file that is deleted is written again
+    with all it held; while the disk is away entries wait for it.
     """
 
     def __init__(
         self,
-        path: Path,
-        lock: StoreLock,
-        opened: opening.Opened,
+        seat: Seat,
         *,
         now: Callable[[], datetime],
+        monotonic_s: Callable[[], float],
         backlog_bytes: int,
     ) -> None:
         self.notes: list[str] = []
         """What opening and keeping it took, for the log: sentences, the oldest first."""
-        self.path = path
-        self._lock = lock
-        self._connection = opened.connection
+        self.path = seat.path
+        self._seat = seat
         self._now = now
         self._guard = RLock()
-        self._rows = Rows(opened.connection)
-        self._has_tables = not schema.is_empty(opened.connection)
+        self._rows = Rows(self._connection)
+        self._has_tables = not schema.is_empty(self._connection)
         self._begun = False
         self._closed = False
         self._damage = ""
@@ -64,14 +64,29 @@ class Store:
         self._cursors: dict[str, tuple[int, str]] = {}
         self._moved: set[str] = set()
         self._model: str | None = None
-        if opened.set_aside is not None:
-            self._note_damage(opened.set_aside, opened.damage)
+        self._newest: datetime | None = None
+        self._note_opened(seat.opened)
         if self._has_tables:
             self._load()
+        if seat.opened.hindrance:
+            seat.let_go()
+            self._has_tables = False
+            self._note_trouble(seat.opened.hindrance)
+        self.clock = WallClock(now(), monotonic_s(), newest=self._newest)
+        """Whether the time may be trusted, from the beginning of the run on."""
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        return self._seat.connection
 
     @classmethod
     def open(
-        cls, path: Path, *, now: Callable[[], datetime], backlog_bytes: int = 16 << 20
+        cls,
+        path: Path,
+        *,
+        now: Callable[[], datetime],
+        monotonic_s: Callable[[], float] = time.monotonic,
+        backlog_bytes: int = 16 << 20,
     ) -> Self:
         """Open a store, or make one, and note that a run of the program begins.
 
@@ -82,28 +97,22 @@ class Store:
         Args:
             path: The file; its folder must be there.
             now: The clock, UTC.
+            monotonic_s: The clock that is never set, in seconds.
             backlog_bytes: How much memory entries may take that cannot be written, about.
 
         Raises:
             ConfigError: The file is no store or a newer edge's, another process uses it, or the
                 folder cannot be written to.
         """
-        path = path.absolute()
-        lock = StoreLock.acquire(path)
+        seat = Seat(path.absolute(), now)
         try:
-            opened = opening.open_database(path, was_store=lock.was_store, at=now())
-        except BaseException:
-            lock.release()
-            raise
-        try:
-            store = cls(path, lock, opened, now=now, backlog_bytes=backlog_bytes)
+            store = cls(seat, now=now, monotonic_s=monotonic_s, backlog_bytes=backlog_bytes)
         except BaseException as error:
-            opened.connection.close()
-            lock.release()
+            seat.close()
             if isinstance(error, sqlite3.DatabaseError):
-                raise opening.unreadable(path, error) from None
+                raise opening.unreadable(seat.path, error) from None
             raise
-        lock.mark()
+        seat.lock.mark()
         store.retry()
         return store
 
@@ -136,6 +145,12 @@ class Store:
         with self._guard:
             return self._rows.next_number - 1
 
+    def take_notes(self) -> list[str]:
+        """Hand over the notes, once."""
+        with self._guard:
+            notes, self.notes = self.notes, []
+            return notes
+
     def next_stream(self) -> int:
         """Give a live stream its number; none is given twice."""
         with self._guard:
@@ -165,17 +180,22 @@ class Store:
             self._flush()
             return not self._troubles
 
-    def known_path(self, path: str, size: int, mtime_ns: int) -> bool:
-        """Tell whether this file, unchanged, has an entry already, whatever its state."""
+    def known_fingerprints(self, path: str, size: int, mtime_ns: int) -> set[str]:
+        """Give the fingerprints of those files with this path, size and time that have an entry.
+
+        Whatever their states are; an empty one is of a file that could not be read.
+        """
         with self._guard:
-            if (path, size, mtime_ns) in self._backlog.paths:
-                return True
+            waiting = self._backlog.paths.get((path, size, mtime_ns), set())
             path = clean(path)
             found = self._ask(
-                "SELECT 1 FROM files WHERE path_key = ? AND path = ? AND size = ? AND mtime_ns = ?",
+                "SELECT fingerprint FROM files "
+                "WHERE path_key = ? AND path = ? AND size = ? AND mtime_ns = ?",
                 (path_key(path), path, size, mtime_ns),
             )
-            return found is not None
+            return waiting.union(
+                fingerprint.hex() if fingerprint else "" for (fingerprint,) in found
+            )
 
     def known_content(self, sha256: str) -> str | None:
         """Find the path of the first file that was scored with this content."""
@@ -185,8 +205,8 @@ class Store:
                 "ORDER BY stream LIMIT 1",
                 (bytes.fromhex(sha256),),
             )
-            if found is not None:
-                return str(found[0])
+            if found:
+                return str(found[0][0])
             return self._backlog.contents.get(sha256)
 
     def last_model(self) -> str | None:
@@ -249,9 +269,8 @@ class Store:
             try:
                 if self.retry():
                     self._end_run()
-                self._connection.close()
             finally:
-                self._lock.release()
+                self._seat.close()
 
     def _end_run(self) -> None:
         try:
@@ -274,12 +293,11 @@ class Store:
 
     def _read(self) -> None:
         self._rows.go_on()
+        newest_us = self._connection.execute(_NEWEST).fetchone()[0]
+        self._newest = None if newest_us is None else schema.from_us(newest_us)
         cursors = self._connection.execute("SELECT sink, number, position FROM deliveries")
         self._cursors = {sink: (number, position) for sink, number, position in cursors}
-        model = self._connection.execute(
-            "SELECT after FROM model_changes WHERE failed = '' ORDER BY change DESC LIMIT 1"
-        ).fetchone()
-        self._model = model[0] if model else None
+        self._model = self._written_model()
         # A fault about a damaged file is over when someone has taken that file away.
         faults = self._connection.execute("SELECT place FROM faults WHERE until_us IS NULL")
         gone = {
@@ -290,12 +308,18 @@ class Store:
         }
         self._backlog.add([FaultEnded(place, self._now()) for place in sorted(gone)])
 
+    def _written_model(self) -> str | None:
+        model = self._connection.execute(
+            "SELECT after FROM model_changes WHERE failed = '' ORDER BY change DESC LIMIT 1"
+        ).fetchone()
+        return model[0] if model else None
+
     def _begin(self) -> None:
         """Make the tables where there are none, and the run's row."""
         schema.prepare(self._connection)
         self._has_tables = True
         self._connection.execute("BEGIN IMMEDIATE")
-        self._rows.begin_run(os.getpid(), self._now())
+        self._rows.begin_run(os.getpid(), self.clock.began)
         settled = self._rows.settle()
         self._carry_on()
         self._connection.execute("COMMIT")
@@ -309,6 +333,7 @@ class Store:
         """Take up living streams whose opening is not among what waits to be written."""
         waiting = self._backlog.entries
         opened = {entry.stream for entry in waiting if isinstance(entry, StreamOpened)}
+        self._rows.vacate(sorted({*self._ledger.streams, *self._ledger.given, *opened}))
         for number, live in self._ledger.streams.items():
             ranges = [
                 done
@@ -325,7 +350,7 @@ class Store:
 
     def _flush(self) -> None:
         """Write what waits: all at once, or by and by after trouble."""
-        if self._damage and not self._replace(self._damage):
+        if not self._in_place() or (self._damage and not self._replace(self._damage)):
             return
         again = True
         while self._backlog.entries or self._moved or self._troubles or not self._begun:
@@ -354,7 +379,7 @@ class Store:
                 self._backlog.given_up = self._backlog.put_off = 0
                 if self._troubles:
                     self._troubles.clear()
-                    self._lock.say("")
+                    self._seat.lock.say("")
 
     def _put(self, chunk: Sequence[Entry], *, last: bool) -> None:
         at = self._now()
@@ -373,15 +398,14 @@ class Store:
         if self._troubles:
             self._rows.put(FaultEnded("store", at), at)
 
-    def _ask(self, query: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    def _ask(self, query: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         if not self._has_tables or self._damage:
-            return None
+            return []
         try:
-            row: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
+            return self._connection.execute(query, values).fetchall()
         except sqlite3.DatabaseError as error:
             self._bear(error)
-            return None
-        return row
+            return []
 
     def _undo(self, next_number: int) -> None:
         with contextlib.suppress(sqlite3.Error):
@@ -406,8 +430,7 @@ class Store:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if again and code == sqlite3.SQLITE_FULL and self._reuse_log():
             return True
-        what = _TROUBLES.get(code, "the store cannot be written")
-        self._note_trouble(f"{what}: {self.path}: {error}")
+        self._note_trouble(opening.trouble(self.path, error))
         return False
 
     def _reuse_log(self) -> bool:
@@ -421,8 +444,51 @@ class Store:
         if what not in self._troubles:
             self._troubles.append(what)
             self._backlog.add([FaultSeen("store", what, _MAKE_ROOM, self._now())])
-            self._lock.say(what)
+            self._seat.lock.say(what)
         self._backlog.keep_bounded(self._ledger.streams)
+
+    def _in_place(self) -> bool:
+        """See that what is written comes to lie at the store's path."""
+        try:
+            change = self._seat.keep(begun=self._begun)
+        except HinderedError as reason:
+            self._has_tables = self._has_tables and self._seat.is_open
+            self._note_trouble(str(reason))
+            return False
+        if change.note:
+            self.notes.append(change.note)
+        if change.content is Content.MOVED:
+            self._rows.move_to(self._connection)
+        elif change.opened is not None:
+            self._note_opened(change.opened)
+            return self._take_up()
+        return True
+
+    def _take_up(self) -> bool:
+        """Go on in a file that may have rows of its own."""
+        before = self._rows
+        self._rows = Rows(
+            self._connection, next_stream=before.next_stream, next_number=before.next_number
+        )
+        self._begun = False
+        self._damage = ""
+        self._moved = set(self._cursors)
+        model = None
+        try:
+            self._has_tables = not schema.is_empty(self._connection)
+            if self._has_tables:
+                self._rows.go_on()
+                model = self._written_model()
+        except sqlite3.DatabaseError as error:
+            if opening.is_damage(error):
+                return self._replace(str(error))
+            self._has_tables = False
+            self._seat.let_go()
+            self._note_trouble(opening.trouble(self.path, error))
+            return False
+        if self._model not in (None, model):
+            self._backlog.add([ModelChanged(self._now(), model or self._model, self._model)])
+        return True
 
     def _replace(self, damage: str) -> bool:
         """Go on in a new file; a disk that spoils one after the other is not filled with them."""
@@ -431,30 +497,19 @@ class Store:
             self._note_trouble(f"the store is damaged again and again: {self.path}: {damage}")
             return False
         try:
-            place = opening.set_aside(self.path, self._now())
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.close()
-            self._connection = opening.make_new(self.path)
-        except (OSError, ConfigError) as reason:
-            self._note_trouble(
-                f"the store is damaged and cannot be set aside: {self.path}: {reason}"
-            )
+            place = self._seat.set_aside()
+        except HinderedError as reason:
+            self._note_trouble(str(reason))
             return False
-        self._damage = ""
         self._set_asides += 1
-        before = self._rows
-        self._rows = Rows(
-            self._connection, next_stream=before.next_stream, next_number=before.next_number
-        )
-        self._has_tables = self._begun = False
-        self._moved = set(self._cursors)
-        if self._model is not None:
-            self._backlog.add([ModelChanged(self._now(), self._model, self._model)])
-        self._note_damage(place, damage)
-        return True
+        self._note_opened(opening.Opened(self._connection, place, damage))
+        return self._take_up()
 
-    def _note_damage(self, place: Path, damage: str) -> None:
-        what = f"the store was damaged ({damage}) and is set aside as {place.name}"
+    def _note_opened(self, opened: opening.Opened) -> None:
+        place = opened.set_aside
+        if place is None:
+            return
+        what = f"the store was damaged ({opened.damage}) and is set aside as {place.name}"
         self.notes.append(f"{what}; a new one is begun")
         remedy = f"see what `sqlite3 {place} .recover` can save, then move that file away"
         self._backlog.add([FaultSeen(place.name, what, remedy, self._now())])
@@ -462,11 +517,9 @@ class Store:
 
 _CHUNK = 256
 _MOST_SET_ASIDES = 3
-_MAKE_ROOM = "make room on the disk and see that it can be written; edge goes on by itself"
-_TROUBLES = {
-    sqlite3.SQLITE_FULL: "no room on disk",
-    sqlite3.SQLITE_IOERR: "the disk fails",
-    sqlite3.SQLITE_READONLY: "the disk is read-only",
-    sqlite3.SQLITE_BUSY: "another program locks the store",
-    sqlite3.SQLITE_CANTOPEN: "the store's files cannot be opened",
-}
+_MAKE_ROOM = "see that its disk is there, has room and can be written; edge goes on by itself"
+_NEWEST = (
+    "SELECT max(at_us) FROM (SELECT max(coalesce(ended_us, began_us)) AS at_us FROM runs UNION ALL "
+    "SELECT done_us FROM (SELECT done_us FROM files ORDER BY stream DESC LIMIT 1) UNION ALL "
+    "SELECT end_us FROM stream_ends WHERE stream = (SELECT max(stream) FROM streams))"
+)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from edge.contracts import Detection
 from edge.table.context import Station
+from edge.table.recordings import Found
 from edge.table.text import Cell, as_text
 
 
@@ -83,6 +84,11 @@ def detection_row(detection: Detection, station: Station) -> dict[str, Cell]:
         station.longitude,
     )
     return dict(zip(COLUMNS, values, strict=True))
+
+
+def found_row(found: Found, station: Station) -> dict[str, Cell]:
+    """Make the row of an exported detection: as `detection_row`, and last `recording`, a number."""
+    return {**detection_row(found.detection, station), "recording": found.stream}
 
 
 def utc_text(at: datetime) -> str:

@@ -58,6 +58,117 @@ def test_check_finds_a_good_station_good_and_writes_nothing(watching, card, tmp_
     assert tree(tmp_path) == before
 
 
+def test_check_after_somebody_looked(watching, card):
+    """A store that was closed as it should is that also when it was read since."""
+    here = watching()
+    record(card / "a.wav")
+    here.run_once()
+    assert here.command("status").returncode == 3
+    done = here.command("check")
+    assert "edge.db: 5 detections" in done.stdout
+    # What a read may leave behind.
+    (here.folder / "edge.db-wal").touch()
+    done = here.command("check")
+    assert "edge.db: 5 detections" in done.stdout
+    process = here.start()
+    here.wait_for(lambda status: status["running"])
+    process.kill()
+    process.wait()
+    assert "was not closed as it should" in here.command("check").stdout
+
+
+def test_check_shows_what_a_program_said(watching):
+    """Its last words stand below the problem, indented, and its name once."""
+    argv = ["sh", "-c", "echo no card >&2; exit 3"]
+    here = watching(source={"command": {"argv": argv, **PCM}})
+    done = here.command("check")
+    problem = [line for line in done.stdout.splitlines() if "PROBLEM" in line]
+    assert len(problem) == 1
+    assert problem[0].startswith("PROBLEM source command: sh -c ")
+    assert "ended with status 3\n        it said last:\n        no card\n" in done.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give folders away")
+def test_check_by_root_says_who_runs_the_service(watching, card):
+    """What root may do the service's user may not, so the verdict is worth little."""
+    here = watching()
+    assert "checked as root" not in here.command("check").stdout
+    shutil.chown(here.folder, "nobody")
+    again = f"sudo -u nobody edge check -c {here.path}"
+    expected = f"checked as root; the service runs as nobody: {again}"
+    assert expected == here.command("check").stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize("command", ["check", "status", "export", "run"])
+def test_the_configuration_may_be_named_by_the_environment(watching, card, tmp_path, command):
+    """Without -c it is the file that EDGE_CONFIG names."""
+    here = watching()
+    here.run_once()
+    more = {"export": ["--format", "csv", "--out", str(tmp_path / "out")], "run": ["--once"]}
+    environment = {**os.environ, "EDGE_CONFIG": str(here.path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", command, *more.get(command, [])],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == (3 if command == "status" else 0), done.stderr
+
+
+@pytest.mark.skipif(os.path.exists("/etc/edge/edge.yaml"), reason="edge is installed here")
+def test_without_any_configuration_it_is_asked_for(tmp_path):
+    """Neither -c nor EDGE_CONFIG nor an installed station: exit code 2."""
+    environment = {name: value for name, value in os.environ.items() if name != "EDGE_CONFIG"}
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", "status"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "required: -c/--config" in done.stderr) == (2, True)
+
+
+def test_a_new_station_shows_what_it_listens_to(watching, card):
+    """Before anything was heard, the status names each source and where its sound comes from."""
+    here = watching(source=[{"directory": {"path": str(card)}}, {"name": "mic", "stdin": PCM}])
+    here.config["source"][0]["directory"]["recursive"] = False
+    here.write()
+    process = here.start(stdin=subprocess.PIPE)
+    here.wait_for(lambda status: status["running"])
+    text = here.command("status").stdout
+    assert f"source directory: nothing yet\n  from     {card}\n" in text
+    assert "source mic: nothing yet\n  from     standard input\n" in text
+    record(card / "a.wav")
+    here.wait_for(lambda status: status["detections"] == 5)
+    text = here.command("status").stdout
+    assert f"source directory: 1 predicted\n  from     {card}\n" in text
+    here.stop(process)
+
+
+def test_the_present_trouble_of_a_source_is_told_alone(watching, tmp_path):
+    """What was wrong before is over when something else is, also in the next run."""
+    recorder = tmp_path / "recorder"
+    here = watching(source={"command": {"argv": [str(recorder)], **PCM}})
+    process = here.start()
+    here.wait_for_fault("command", "no program called")
+    recorder.write_text("#!/bin/sh\necho no card >&2\nexit 3\n")
+    recorder.chmod(0o755)
+    here.wait_for_fault("command", "ended with status 3")
+    assert here.status()["open_faults"] == 1
+    text = here.command("status").stdout
+    assert f"\n  command: {recorder}: ended with status 3\n    since " in text
+    assert "\n    it said last:\n      no card\n    remedy: run it by hand" in text
+    process.kill()
+    process.wait()
+    recorder.unlink()
+    process = here.start()
+    here.wait_for_fault("command", "no program called")
+    assert here.status()["open_faults"] == 1
+    here.stop(process)
+
+
 def test_check_works_beside_a_daemon(watching):
     """It says who uses the store, and does not disturb."""
     here = watching()
@@ -210,6 +321,8 @@ def test_the_schema_agrees_with_the_types(tmp_path):
     good = yaml.safe_load(WRITTEN)
     for source in (None, ARECORD, STDIN, SEVERAL):
         assert validator.is_valid({**good, **(yaml.safe_load(source) if source else {})})
+    beside_nothing = {"source": {"directory": None, "stdin": PCM}, "sinks": []}
+    assert validator.is_valid({**good, **beside_nothing})
     for change in (
         {"colour": "green"},
         {"model": 5},
@@ -221,6 +334,17 @@ def test_the_schema_agrees_with_the_types(tmp_path):
         {"post": [{"threshold": {"default": 1.5}}]},
         {"store": {"path": "x", "retention_days": 0}},
         {"sinks": [{"jsonl": {}}]},
+        {"source": {"name": "a"}},
+        {"source": {"stdin": None}},
+        {"source": [{"fifo": {"path": "x", **PCM}, "stdin": PCM}]},
+        {"sinks": [{"name": "a"}]},
+        {"sinks": [{"jsonl": {"path": "x"}, "stdout": {}}]},
+        {"post": [{}]},
+        {"post": [{"threshold": None}]},
+        {"post": [{"threshold": {"default": 0.5}, "smooth": {"kernel": [1]}}]},
+        {"post": [{"smooth": {"kernel": [1001]}}]},
+        {"store": {"path": "x", "retention_days": 999_999}},
+        {"station": {"name": "my station"}},
     ):
         wrong = {**good, **change}
         path = tmp_path / "edge.yaml"
@@ -453,7 +577,8 @@ def test_a_mended_model_is_taken_at_the_next_save(watching, models):
     here.write(model="tiny")
     here.wait_for_no_fault("model")
     here.write(model="other")
-    here.wait_for_fault("model", "head.onnx")
+    fault = here.wait_for_fault("model", "head.onnx")
+    assert fault["remedy"].endswith("; then send SIGHUP: systemctl reload edge")
     (models / "other" / "head.onnx").write_bytes(whole)
     process.send_signal(signal.SIGHUP)
     here.wait_for(lambda status: model_now(status) == "other")

@@ -164,3 +164,69 @@ def test_a_full_disk(watching, disk, card):
     windows = -(-seconds // 5) + 1
     assert status["detections"] == 5 * windows
     assert len((disk / "heard.jsonl").read_text().splitlines()) == 5 * windows
+
+
+@pytest.mark.parametrize("end", ["told", "killed"])
+def test_a_start_on_a_full_disk(watching, disk, card, end):
+    """With a store, closed or not, it listens at once, and keeps all when there is room again."""
+    here = watching(
+        store={"path": str(disk / "edge.db")},
+        source=[
+            {"name": "mic", "stdin": PCM},
+            {"directory": {"path": str(card), "settle_seconds": 0.2}},
+        ],
+        sinks=[{"jsonl": {"path": "heard.jsonl"}}],
+    )
+    record(card / "a.wav")
+    process = here.start(stdin=subprocess.PIPE)
+    process.stdin.write(10 * SECOND + SECOND[: len(SECOND) // 2])
+    process.stdin.flush()
+    here.wait_for(lambda status: status["detections"] == 15)
+    wait_until(lambda: len((here.folder / "heard.jsonl").read_bytes().splitlines()) == 15)
+    if end == "told":
+        here.stop(process)
+    else:
+        process.kill()
+        process.wait()
+    (disk / "edge.db-shm").unlink(missing_ok=True)
+    with (disk / "filler").open("wb", buffering=0) as filler, contextlib.suppress(OSError):
+        while True:
+            filler.write(bytes(4096))
+    process = here.start(stdin=subprocess.PIPE)
+    wait_until(lambda: here.log().count('"ready"') == 2 or process.poll() is not None)
+    assert process.poll() is None, here.log()
+    process.stdin.write(10 * SECOND + SECOND[: len(SECOND) // 2])
+    process.stdin.flush()
+    record(card / "b.wav", seed=9)
+    assert "no room on disk" in here.log()
+    (disk / "filler").unlink()
+    here.wait_for(lambda status: status["detections"] == 2 * 15)
+    here.wait_for_no_fault("store")
+    here.stop(process)
+    status = here.status()
+    by_name = {source["source"]: source for source in status["sources"]}
+    assert by_name["directory"]["files"] == {"done": 2}
+    assert by_name["mic"]["received"] == by_name["mic"]["accounted"] == 21 * RATE_HZ
+    # None was delivered twice.
+    assert len((here.folder / "heard.jsonl").read_text().splitlines()) == status["detections"]
+
+
+@pytest.mark.parametrize("pattern", ["edge.db*", "edge.db"])
+def test_the_store_is_deleted_while_it_runs(watching, card, pattern):
+    """It is there again with all it held, a fault says so, and no second daemon may have it."""
+    here = watching()
+    process = here.start()
+    record(card / "a.wav")
+    here.wait_for(lambda status: status["detections"] == 5)
+    for place in here.folder.glob(pattern):
+        place.unlink()
+    record(card / "b.wav", seed=9)
+    here.wait_for(lambda status: status["detections"] == 10)
+    fault = here.wait_for_fault("store: its file", "was deleted or moved away")
+    assert fault["since"]
+    second = here.start()
+    assert second.wait(30) == 2
+    here.stop(process)
+    (source,) = here.status()["sources"]
+    assert source["files"] == {"done": 2}
+    assert here.status()["detections"] == 10

@@ -81,13 +81,43 @@ def test_of_many_that_passed_the_latest_stand():
 
 def test_what_an_earlier_run_left_open():
     """It ends when it is found to be over, or when nobody has seen it again; else it goes on."""
-    _, faults = begun(inherited=["model", "mic", "configuration"])
+    _, faults = begun(inherited=[("model", "gone"), ("mic", "silent"), ("configuration", "torn")])
     faults.seen("mic", "silent")
     faults.ended("model")
     faults.ended("unknown")
     faults.disinherit()
     faults.disinherit()
     assert brief(faults.take()) == [("mic", "silent"), ("model", None), ("configuration", None)]
+
+
+def test_what_an_earlier_run_left_open_ends_with_another_thing_wrong_there():
+    """The same goes on as it was; another takes its place."""
+    _, faults = begun(inherited=[("mic", "no such program"), ("model", "gone")])
+    faults.only("mic", "it ended")
+    faults.only("mic", "it ended")
+    faults.only("model", "gone")
+    assert brief(faults.take()) == [("mic", None), ("mic", "it ended"), ("model", "gone")]
+
+
+def test_a_place_is_not_said_twice():
+    """Where the message begins with the place, it is left out of what is wrong there."""
+    _, faults = begun()
+    faults.seen("mic", "mic: it ended")
+    faults.only("mic", "mic: it ended")
+    assert brief(faults.take()) == [("mic", "it ended")]
+
+
+def test_open_faults_fit_into_a_line():
+    """How many there are, and the last of them."""
+    _, faults = begun()
+    assert faults.summary() == ""
+    faults.seen("mic", "it ended")
+    assert faults.summary() == "1 fault: mic: it ended"
+    faults.seen("model", "gone")
+    assert faults.summary() == "2 faults: model: gone"
+    faults.ended("mic")
+    faults.ended("model")
+    assert faults.summary() == ""
 
 
 def test_what_other_threads_saw_is_repeated():
@@ -98,3 +128,6 @@ def test_what_other_threads_saw_is_repeated():
     faults.repeat(FaultEnded("mic", BEGAN))
     assert not faults.is_open("mic")
     assert brief(faults.take()) == [("mic", "gone"), ("mic", None)]
+    faults.repeat(FaultSeen("mic", "gone", "plug it in", BEGAN))
+    faults.repeat(FaultSeen("mic", "silent", "plug it in", BEGAN))
+    assert brief(faults.take()) == [("mic", "gone"), ("mic", None), ("mic", "silent")]

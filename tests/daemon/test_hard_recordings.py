@@ -11,6 +11,7 @@ import soundfile
 from recordings import RATE_HZ, noise, record
 from station import wait_until
 
+from edge.model.folder import sha256_of
 from edge.store.reader import StoreReader
 
 MANY = 10_000 if os.environ.get("EDGE_SOAK") else 1_000
@@ -176,8 +177,8 @@ def test_a_recording_that_grows_for_long(watching, card):
     content = record(card.parent / "a.wav", 20.0).read_bytes()
     with (card / "a.wav").open("wb", buffering=0) as file:
         for at in range(0, len(content), 1 << 17):
-            file.write(content[at : at + (1 << 17)])
             assert counts_of(here.status()) == {}
+            file.write(content[at : at + (1 << 17)])
     status = here.wait_for(lambda status: counts_of(status) == {"done": 1})
     assert status["sources"][0]["windows"][0]["windows"] == 4
     here.stop(process)
@@ -226,6 +227,72 @@ def test_a_folder_that_goes_and_comes_back(watching, card):
     status = here.wait_for(lambda status: counts_of(status) == {"done": 2})
     here.wait_for_no_fault(str(card))
     assert status["sources"][0]["received"] == 2 * 5 * RATE_HZ
+    here.stop(process)
+
+
+def write_card(place, *sounds, written_ns=1_558_504_800_000_000_000):
+    """A card of one of several recorders on one schedule: names, sizes and times are the same."""
+    place.mkdir()
+    for number, seed in enumerate(sounds):
+        path = record(place / f"20190522_06{number}000.WAV", seed=seed)
+        os.utime(path, ns=(written_ns, written_ns))
+    return place
+
+
+def test_cards_of_two_recorders_that_agree_in_all_but_the_sound(watching, card):
+    """Each card's recordings are scored, once, whichever is mounted again, and when."""
+    source = {"directory": {"path": str(card), "settle_seconds": 0.2, "sweep_seconds": 0.5}}
+    card.rmdir()
+    cards = [write_card(card.with_name(f"card-{n}"), 10 * n, 10 * n + 1) for n in range(2)]
+    here = watching(source=source)
+    process = here.start()
+    counted = 0
+    for turn, number in enumerate((0, 1, 0, 1)):
+        cards[number].rename(card)
+        # By the order of their names the others were looked at before it.
+        record(card / f"last-{turn}.wav", seed=100 + turn)
+        counted += 3 if turn < 2 else 1
+        status = here.wait_for(lambda status, n=counted: counts_of(status) == {"done": n})
+        card.rename(cards[number])
+    here.wait_for(lambda status: str(card) in [fault["where"] for fault in status["faults"]])
+    here.stop(process)
+    assert status["sources"][0]["received"] == counted * 5 * RATE_HZ
+    with StoreReader(here.store) as reader:
+        rows = list(reader.files())
+    assert len({row.sha256 for row in rows}) == counted == 8
+    assert len({row.path for row in rows}) == 6
+    for place in cards:
+        place.rename(card)
+        here.run_once()
+        card.rename(place)
+    assert counts_of(here.status()) == {"done": 8}
+
+
+def test_a_card_exchanged_while_its_recording_is_read(watching, card):
+    """Nothing of it is kept under the other's name; both are scored, each when it is there."""
+    source = {"directory": {"path": str(card), "settle_seconds": 0.2, "sweep_seconds": 0.5}}
+    card.rmdir()
+    cards = [card.with_name(f"card-{number}") for number in range(2)]
+    for number, place in enumerate(cards):
+        place.mkdir()
+        Slow(place / "a.wav", seed=number)
+        os.utime(place / "a.wav", ns=(10**18, 10**18))
+    here = watching(source=source)
+    process = here.start()
+    cards[0].rename(card)
+    wait_until(lambda: is_reading(process, card / "a.wav"), here.log)
+    card.rename(cards[0])
+    cards[1].rename(card)
+    here.wait_for_fault(f"directory: {card / 'a.wav'}", "another file")
+    here.wait_for(lambda status: counts_of(status) == {"done": 1})
+    card.rename(cards[1])
+    cards[0].rename(card)
+    status = here.wait_for(lambda status: counts_of(status) == {"done": 2})
+    assert status["sources"][0]["received"] == 2 * Slow.SECONDS * RATE_HZ
+    with StoreReader(here.store) as reader:
+        assert [sha256_of(place / "a.wav") for place in (cards[1], card)] == [
+            row.sha256 for row in reader.files()
+        ]
     here.stop(process)
 
 

@@ -27,6 +27,16 @@ def heard(listener: socket.socket) -> list[str]:
     return listener.recv(4096).decode().split("\n")
 
 
+def hear_until(listener: socket.socket, beginning: str) -> str:
+    """Take datagrams until a line of one begins so; return that line."""
+    deadline_s = time.monotonic() + 30
+    while time.monotonic() < deadline_s:
+        for line in heard(listener):
+            if line.startswith(beginning):
+                return line
+    raise AssertionError(f"never told: {beginning}")
+
+
 def drain(listener: socket.socket) -> None:
     """Take all datagrams that wait."""
     listener.setblocking(False)
@@ -64,6 +74,25 @@ def test_more_time_is_asked_for_while_it_is_needed(supervisor):
             time.sleep(0.1)
         notifier.alive()
         assert heard(listener) == ["WATCHDOG=1"]
+
+
+def test_a_daemon_tells_of_its_faults(watching, tmp_path):
+    """Its line for systemd says how many sources it has and what is wrong, as it comes and goes."""
+    recorder = tmp_path / "recorder"
+    command = {"argv": [str(recorder)], "sample_rate": 32000, "format": "s16le"}
+    here = watching(source={"command": command})
+    expected = "STATUS=tiny@1, 1 source; 1 fault: command: there is no program called "
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.settimeout(30)
+        process = here.start(environment={"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        hear_until(listener, "READY=1")
+        hear_until(listener, f"{expected}'{recorder}'")
+        here.write(source={"directory": {"path": str(tmp_path / "away")}, "name": "card"})
+        hear_until(listener, f"STATUS=tiny@1, 1 source; 1 fault: {tmp_path / 'away'}: ")
+        (tmp_path / "away").mkdir()
+        assert hear_until(listener, "STATUS=tiny@1, 1 source") == "STATUS=tiny@1, 1 source"
+        here.stop(process)
 
 
 def test_a_reload_carries_its_time(supervisor):

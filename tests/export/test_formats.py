@@ -9,10 +9,11 @@ from itertools import islice
 
 import pytest
 from detections import detection, live
+from exports import export, numbered
 
 from edge.contracts import Detection
 from edge.export import FORMATS
-from edge.table.context import Context, Station
+from edge.table.context import Context, Station, Stream
 
 NASTY = 'ta\tb "quo,te"\nline.wav'
 FOUND = [
@@ -41,7 +42,7 @@ def read_tabs(path, *, heading=True):
 def test_csv_holds_every_column_of_every_detection(tmp_path):
     """A spreadsheet's reader finds each detection, in order."""
     station = Station("pantanal-07", -18.98, -56.62)
-    (path,) = FORMATS["csv"].write(FOUND, tmp_path, Context(station))
+    (path,) = export("csv", FOUND, tmp_path, Context(station))
     rows = read_csv(path)
     assert path.name == "detections.csv"
     assert [int(row["number"]) for row in rows] == [1, 2, 3, 4, 5]
@@ -49,15 +50,16 @@ def test_csv_holds_every_column_of_every_detection(tmp_path):
     assert rows[3]["label"] == "'=cmd|' /C calc'!A0_x"
     assert rows[4]["start_s"] == "10000000.125"
     assert {"-56.62"} == {row["longitude"] for row in rows}
-    assert read_csv(FORMATS["csv"].write(FOUND, tmp_path, Context())[0])[0]["longitude"] == ""
+    assert read_csv(export("csv", FOUND, tmp_path, Context())[0])[0]["longitude"] == ""
 
 
 def test_json_lines_hold_what_the_csv_holds(tmp_path):
     """The keys are the CSV's columns, and text is as it is."""
-    (path,) = FORMATS["jsonl"].write(FOUND, tmp_path, Context(Station("s")))
+    (path,) = export("jsonl", FOUND, tmp_path, Context(Station("s")))
     rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    (table,) = FORMATS["csv"].write(FOUND, tmp_path, Context(Station("s")))
+    (table,) = export("csv", FOUND, tmp_path, Context(Station("s")))
     assert list(read_csv(table)[0]) == list(rows[0])
+    assert [row["recording"] for row in rows] == [1, 2, 1, 3, 4]
     assert f"/rec/{NASTY}" == rows[3]["stream"]
     assert rows[3]["label"] == "=cmd|' /C calc'!A0_x"
     assert (rows[0]["latitude"], rows[0]["confidence"]) == (None, 0.875)
@@ -71,8 +73,8 @@ RAVEN = (
 
 def test_raven_table_leads_to_the_sound_both_ways(tmp_path):
     """In the published columns, time in the sound and offset in the file are the same seconds."""
-    rates = {"/rec/S4A_20240501_061500.wav": 22_050}
-    tables = FORMATS["raven"].write(FOUND, tmp_path, Context(rate_hz=rates.get))
+    streams = [Stream(1, "/rec/S4A_20240501_061500.wav", live=False, rate_hz=22_050)]
+    tables = export("raven", FOUND, tmp_path, Context(streams=streams))
     by_name = {path.name.partition(".")[0]: path for path in tables}
     table = by_name["S4A_20240501_061500"]
     assert table.read_text().startswith(RAVEN)
@@ -86,7 +88,7 @@ def test_raven_table_leads_to_the_sound_both_ways(tmp_path):
             "Low Freq (Hz)": "0.0",
             "High Freq (Hz)": "11025.0",
             "Common Name": "Eurasian Magpie",
-            "Species Code": "Pica pica",
+            "Species Code": "Pica pica_Eurasian Magpie",
             "Confidence": "0.8750",
             "Begin Path": "/rec/S4A_20240501_061500.wav",
             "File Offset (s)": begin,
@@ -103,15 +105,15 @@ def test_raven_table_leads_to_the_sound_both_ways(tmp_path):
 def test_live_stream_is_timed_within_the_hour(tmp_path):
     """A window that reaches over the hour stays in the hour of its start."""
     last = live(1, start_s=44 * 60 + 57.5)
-    (table,) = FORMATS["raven"].write([last], tmp_path, Context())
+    (table,) = export("raven", [last], tmp_path, Context())
     (row,) = read_tabs(table)
     assert (row["Begin Time (s)"], row["End Time (s)"]) == ("3597.5", "3602.5")
-    assert (row["Begin Path"], row["File Offset (s)"]) == ("mic", "3597.5")
+    assert (row["Begin Path"], row["File Offset (s)"]) == ("", "3597.5")
 
 
 def test_audacity_finds_start_end_and_label(tmp_path):
     """There is no heading; names stand side by side where there are two."""
-    tables = FORMATS["audacity"].write(FOUND, tmp_path, Context())
+    tables = export("audacity", FOUND, tmp_path, Context())
     by_name = {path.name.partition(".")[0]: path for path in tables}
     assert read_tabs(by_name["S4A_20240501_061500"], heading=False) == [
         ["5.0", "10.0", "Pica pica, Eurasian Magpie", "0.8750"],
@@ -124,7 +126,7 @@ def test_real_label_track_has_the_same_first_three_columns(tmp_path, data_dir):
     """A track that Audacity wrote is read by the same rule as ours."""
     text = (data_dir / "soundscapes" / "spinetail.txt").read_text()
     real = [line.split("\t") for line in text.splitlines() if not line.startswith("\\")]
-    (ours,) = FORMATS["audacity"].write([detection()], tmp_path, Context())
+    (ours,) = export("audacity", [detection()], tmp_path, Context())
     for start, end, label, *_ in [*real, *read_tabs(ours, heading=False)]:
         assert float(start) < float(end)
         assert label
@@ -132,22 +134,23 @@ def test_real_label_track_has_the_same_first_three_columns(tmp_path, data_dir):
 
 def test_kaleidoscope_finds_folder_file_and_distance(tmp_path):
     """In the published columns, the distance is small where the confidence is high."""
-    (path,) = FORMATS["kaleidoscope"].write(FOUND, tmp_path, Context())
+    (path,) = export("kaleidoscope", FOUND, tmp_path, Context())
     columns = "INDIR,FOLDER,IN FILE,OFFSET,DURATION,TOP1MATCH,TOP1DIST\n"
     assert path.read_text("utf-8").startswith(columns)
     rows = [list(row.values()) for row in read_csv(path)]
     magpie = "Pica pica_Eurasian Magpie"
     assert [
         ["/", "rec", "S4A_20240501_061500.wav", "5.0", "5.0", magpie, "0.1250"],
-        ["/rec", "x", "other.flac", "10.0", "5.0", "sea_waves", "0.0000"],
+        ["/", "rec", "S4A_20240501_061500.wav", "15.0", "5.0", magpie, "0.1250"],
     ] == rows[:2]
-    assert rows[3][2] == NASTY
+    assert rows[2][2] == NASTY
+    assert rows[3] == ["/rec", "x", "other.flac", "10.0", "5.0", "sea_waves", "0.0000"]
     assert rows[4][:4] == ["", "mic", "mic_20240825_000000Z", "100.125"]
 
 
 def test_birdnet_results_have_the_analyzers_columns(tmp_path):
     """Each recording has a file as BirdNET-Analyzer writes it."""
-    tables = FORMATS["birdnet"].write(FOUND, tmp_path, Context())
+    tables = export("birdnet", FOUND, tmp_path, Context())
     by_name = {path.name: path for path in tables}
     text = by_name["S4A_20240501_061500.BirdNET.results.csv"].read_text("utf-8")
     assert text == (
@@ -162,7 +165,7 @@ def test_birdnet_results_have_the_analyzers_columns(tmp_path):
 def test_detections_of_a_recording_are_in_order_of_time(tmp_path):
     """Recordings that were scored in turns, or twice, are sorted."""
     found = [detection(n, start_s=5.0 * (7 * n % 40)) for n in range(1, 40)]
-    (table,) = FORMATS["audacity"].write(found, tmp_path, Context())
+    (table,) = export("audacity", found, tmp_path, Context())
     starts = [float(line[0]) for line in read_tabs(table, heading=False)]
     assert sorted(d.start_s for d in found) == starts
 
@@ -178,7 +181,7 @@ def test_memory_does_not_grow_with_the_detections(tmp_path, form):
 
     def peak(count: int) -> int:
         tracemalloc.start()
-        FORMATS[form].write(many(count), tmp_path / str(count), Context())
+        FORMATS[form].write(numbered(many(count)), tmp_path / str(count), Context())
         size = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return size
@@ -204,12 +207,12 @@ def test_source_is_read_one_by_one(tmp_path):
 
     for form in FORMATS.values():
         with pytest.raises(ZeroDivisionError):
-            form.write(broken(), tmp_path, Context())
+            form.write(numbered(broken()), tmp_path, Context())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_every_field_of_a_detection_reaches_the_csv(tmp_path):
     """A field that is added to the contract is not forgotten here."""
-    (path,) = FORMATS["csv"].write([detection()], tmp_path, Context())
+    (path,) = export("csv", [detection()], tmp_path, Context())
     columns = set(read_csv(path)[0]) | {"at"}
     assert set(Detection.__dataclass_fields__) <= columns

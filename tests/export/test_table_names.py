@@ -2,22 +2,16 @@ import os
 
 import pytest
 from detections import detection, live
+from exports import PER_RECORDING, export
 
 from edge.export import FORMATS
 from edge.table.context import Context
-
-PER_RECORDING = {
-    "raven": ".Table.1.selections.txt",
-    "audacity": ".labels.txt",
-    "birdnet": ".BirdNET.results.csv",
-}
 
 
 def names(tmp_path, streams, *, form="birdnet"):
     """Export a detection of each stream; return the names below the folder, without suffix."""
     found = [detection(n, stream=stream) for n, stream in enumerate(streams, start=1)]
-    paths = FORMATS[form].write(found, tmp_path / "out", Context())
-    assert sorted(paths) == sorted(p for p in (tmp_path / "out").rglob("*") if p.is_file())
+    paths = export(form, found, tmp_path / "out", Context())
     return [str(p.relative_to(tmp_path / "out")).removesuffix(PER_RECORDING[form]) for p in paths]
 
 
@@ -65,7 +59,7 @@ def test_names_that_are_no_text_or_too_long_get_tables(tmp_path):
 def test_hours_of_live_streams_have_tables_of_their_own(tmp_path):
     """A live stream's tables are named after it and the UTC hour, beside those of files."""
     found = [live(1), live(720), detection(721), live(722, stream="mic2")]
-    paths = FORMATS["raven"].write(found, tmp_path, Context())
+    paths = export("raven", found, tmp_path, Context())
     assert {
         "mic_20240501_060000Z.Table.1.selections.txt",
         "mic_20240501_070000Z.Table.1.selections.txt",
@@ -77,5 +71,5 @@ def test_hours_of_live_streams_have_tables_of_their_own(tmp_path):
 @pytest.mark.parametrize("form", FORMATS)
 def test_nothing_heard_is_no_error(tmp_path, form):
     """Tables of everything hold their heading; there is no table of a recording that has none."""
-    paths = FORMATS[form].write([], tmp_path / "out", Context())
+    paths = export(form, [], tmp_path / "out", Context())
     assert (0 if form in PER_RECORDING else 1) == len(paths)

@@ -37,7 +37,7 @@ BROKEN = {
     "name that is a path": ({"name": "../x"}, "name: Expected `str` matching", ""),
     "no labels": ({"files.labels": None}, "files.labels: is missing", "name the file"),
     "no golden": ({"files.golden": None}, "files.golden: is missing", "name the file"),
-    "no licence": ({"licence": None}, "missing required field `licence`", "add it"),
+    "no licence": ({"licence": None}, "licence: is missing", "add it"),
 }
 
 

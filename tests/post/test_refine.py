@@ -29,7 +29,7 @@ def test_list_becomes_post_processors_in_order(tmp_path):
             "2: [0]: holds more than one post-processor",
         ),
         ("- smooth: {kernel: [1]}\n- threshold: {default: 1.5}", "[1].threshold.default: "),
-        ("- threshold: {}", "2: [0].threshold: "),
+        ("- threshold: {}", "2: [0].threshold.default: is missing"),
         ("- smooth: {kernel: []}", "2: [0].smooth.kernel: "),
         ("- smooth: {kernel: [0.5, 0.5]}", "2: [0].smooth: a kernel of 2 weights has no middle"),
         ("- smooth: {kernel: [1, 0, 1]}", "2: [0].smooth: a kernel needs weights"),

@@ -57,7 +57,9 @@ def test_person_gets_sentences():
     master, slave = pty.openpty()
     with StdoutSink(STATION, descriptor=slave) as sink:
         sink.write([detection(1), live(2, label="sea_waves", stream="mic\x1b[2J")])
-    shown = os.read(master, 4096).decode()
+    shown = ""
+    while shown.count("\n") < 2:
+        shown += os.read(master, 4096).decode()
     os.close(master)
     os.close(slave)
     assert shown.splitlines() == [

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from watched_folder import SETTLE_S, SetClock, Taker, set_age, watch, wav
 
-from edge.sources.directory import FoundFile
+from edge.sources.directory import FoundFile, read_fingerprint
 
 
 @pytest.fixture
@@ -31,11 +31,12 @@ def let_pass(taker, clock, seconds):
 
 
 def test_a_closed_file_is_handed_out_at_once(taker, tmp_path):
-    """With its size and modification time, before anything has settled."""
+    """With its size, modification time and fingerprint, before anything has settled."""
     path = tmp_path / "a.wav"
     path.write_bytes(wav())
     taker.until_taken("a.wav")
-    assert taker.got == [FoundFile(path, 16_044, path.stat().st_mtime_ns)]
+    fingerprint, status = read_fingerprint(path)
+    assert taker.got == [FoundFile(path, 16_044, status.st_mtime_ns, fingerprint)]
 
 
 @pytest.mark.parametrize("name", ["a.WAV", "a.flac", "a.ogg", "a b.Mp3"])

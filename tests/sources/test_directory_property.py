@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from watched_folder import SETTLE_S, SetClock, Taker, wav
+from watched_folder import SETTLE_S, Done, SetClock, Taker, wav
 
 CONTENT = {number: wav(0.1 + number / 100, fill=number + 1) for number in range(6)}
 
@@ -104,7 +104,7 @@ def test_each_complete_recording_comes_once_and_none_before(ways, actions):
 
 def follow(folder: Path, ways, actions) -> None:
     clock = SetClock()
-    known: set[tuple[str, int, int]] = set()
+    known = Done()
     works = [
         Recorder(folder / day / f"{number}.wav", CONTENT[number], way, pieces, between)
         for number, (way, pieces, between, day) in enumerate(ways)

@@ -4,13 +4,22 @@ import os
 import socket
 import stat
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from watched_folder import SETTLE_S, SetClock, Taker, count_watches, set_age, watch, wav
+from watched_folder import (
+    SETTLE_S,
+    Done,
+    SetClock,
+    Taker,
+    count_watches,
+    set_age,
+    watch,
+    wav,
+    without_privilege,
+)
 
 from edge import strict_yaml
 from edge.errors import ConfigError
@@ -30,9 +39,7 @@ def test_what_was_there_before_comes_at_once_and_in_order(tmp_path):
     names = [f"2024050{day}/0{hour}0000.wav" for day in (1, 2, 3) for hour in (1, 2, 3)]
     for name in reversed(names):
         write(tmp_path / name)
-    known = {
-        (str(tmp_path / name), 16_044, (tmp_path / name).stat().st_mtime_ns) for name in names[:2]
-    }
+    known = Done(*(tmp_path / name for name in names[:2]))
     with watch(tmp_path, clock=SetClock(), known=known) as taker:
         taker.until(lambda: taker.directory.drained)
         assert names[2:] == [str(file.path.relative_to(tmp_path)) for file in taker.got]
@@ -347,25 +354,19 @@ def test_a_file_system_that_is_unmounted_under_way_is_noticed_by_itself(tmp_path
             subprocess.run(["umount", tmp_path], check=True)
             taker.until(lambda: taker.woken.is_set() or taker.directory.next_look_s > 0)
             taker.sweep()
+            ((where, what, remedy),) = taker.directory.trouble
+            assert (where, what) == (
+                str(tmp_path),
+                "the disk that was mounted here was taken away",
+            )
+            assert "mount it again" in remedy
             write(tmp_path / "b.wav")
             taker.until(lambda: len(taker.got) + len(taker.waiting) == 2)
+            subprocess.run(["mount", "-t", "tmpfs", "none", tmp_path], check=True)
+            clock.passed_s += 600.0
+            taker.until(lambda: not taker.directory.trouble)
     finally:
         subprocess.run(["umount", "-q", tmp_path], check=False, capture_output=True)
-
-
-@contextmanager
-def without_privilege() -> Iterator[Path]:
-    """A folder that anybody may write to, and no more rights than anybody has."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o777)
-        root = os.geteuid() == 0
-        if root:
-            os.seteuid(65_534)
-        try:
-            yield Path(folder)
-        finally:
-            if root:
-                os.seteuid(0)
 
 
 @pytest.mark.parametrize("mode", [0o000, 0o444, 0o111])
@@ -444,20 +445,18 @@ def test_drained_waits_for_what_still_grows(tmp_path):
 
 
 def test_an_error_of_the_caller_loses_no_file(tmp_path):
-    """What was being looked at when `is_known` failed is looked at again."""
+    """What was being looked at when `known_fingerprints` failed is looked at again."""
     for number in range(10):
         write(tmp_path / f"{number}.wav")
-    taker = Taker(tmp_path, clock=SetClock())
-    asked = []
 
-    class Failing(set):
-        def __contains__(self, file):
-            asked.append(file)
-            if len(asked) == 5:
+    class Failing(Done):
+        def fingerprints(self, *stamp):
+            if self.asked == 4:
+                self.asked += 1
                 raise OSError("disk I/O error")
-            return super().__contains__(file)
+            return super().fingerprints(*stamp)
 
-    taker.known = Failing()
+    taker = Taker(tmp_path, clock=SetClock(), known=Failing())
     with taker.directory:
         with pytest.raises(OSError, match="disk I/O error"):
             taker.until(lambda: taker.directory.drained)

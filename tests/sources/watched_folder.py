@@ -2,14 +2,15 @@
 
 import os
 import struct
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from edge.sources.directory import Directory, DirectorySpec, FoundFile
+from edge.sources.directory import Directory, DirectorySpec, FoundFile, read_fingerprint
 from edge.sources.file import SUFFIXES
 
 SETTLE_S = 10.0
@@ -31,11 +32,31 @@ class SetClock:
         return self.passed_s
 
 
+class Done:
+    """What was done, as a store remembers it."""
+
+    def __init__(self, *paths: Path) -> None:
+        self.asked = 0
+        self._files: dict[tuple[str, int, int], set[str]] = {}
+        for path in paths:
+            status = path.stat()
+            fingerprint, _ = read_fingerprint(path)
+            self.add(FoundFile(path, status.st_size, status.st_mtime_ns, fingerprint))
+
+    def add(self, file: FoundFile) -> None:
+        stamp = str(file.path), file.size, file.mtime_ns
+        self._files.setdefault(stamp, set()).add(file.fingerprint)
+
+    def fingerprints(self, path: str, size: int, mtime_ns: int) -> Collection[str]:
+        self.asked += 1
+        return self._files.get((path, size, mtime_ns), set())
+
+
 class Taker:
     """Takes from a directory as a daemon does: sleeps until woken or until it is time to look."""
 
     def __init__(self, folder: Path, *, clock=None, known=None, finish=True, **spec) -> None:
-        self.known: set[tuple[str, int, int]] = known if known is not None else set()
+        self.known: Done = known if known is not None else Done()
         self.woken = threading.Event()
         self.wakes = 0
         self.when_woken: Callable[[], object] = lambda: None
@@ -45,7 +66,7 @@ class Taker:
         self.directory = Directory(
             DirectorySpec(path=str(folder), **settings),
             suffixes=SUFFIXES,
-            is_known=lambda path, size, mtime_ns: (path, size, mtime_ns) in self.known,
+            known_fingerprints=self.known.fingerprints,
             wake=self._wake,
             **({"now": clock.now, "monotonic_s": clock.monotonic_s} if clock else {}),
         )
@@ -71,7 +92,7 @@ class Taker:
             return False
         self.got.append(file)
         if self._finish:
-            self.known.add((str(file.path), file.size, file.mtime_ns))
+            self.known.add(file)
             self.directory.done(file)
         return True
 
@@ -133,3 +154,18 @@ def set_age(path: Path, age_s: float) -> None:
     """Make a file look as if it was last written to so long ago."""
     at = time.time() - age_s
     os.utime(path, (at, at))
+
+
+@contextmanager
+def without_privilege() -> Iterator[Path]:
+    """A folder that anybody may write to, and no more rights than anybody has."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65_534)
+        try:
+            yield Path(folder)
+        finally:
+            if root:
+                os.seteuid(0)

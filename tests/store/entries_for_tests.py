@@ -69,6 +69,7 @@ def file_done(number, *, source="card", windows=12):
         path=f"/card/2024/{number:06}.wav",
         size=1000 + number,
         mtime_ns=1_700_000_000_000_000_000 + number,
+        fingerprint=sha256(str(number).encode()).hexdigest()[:16],
         sha256=sha256(str(number).encode()).hexdigest(),
         state=FileState.DONE,
         sample_rate_hz=RATE,
@@ -78,6 +79,12 @@ def file_done(number, *, source="card", windows=12):
         ranges=ranges,
         heard=found,
     )
+
+
+def is_known(store, entry):
+    """Whether a store knows a file by its path, size, modification time and fingerprint."""
+    known = store.known_fingerprints(entry.path, entry.size, entry.mtime_ns)
+    return entry.fingerprint in known
 
 
 def contents(reader):

@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-from entries_for_tests import WINDOW, done, file_done, heard, now, opened
+from entries_for_tests import WINDOW, done, file_done, heard, is_known, now, opened
 
 from edge.errors import ConfigError
 from edge.store.entries import WindowsDone
@@ -20,7 +20,7 @@ def fill(path: Path, files: int, pause_s: float) -> None:
         window = 0
         for number in range(files):
             entry = file_done(number)
-            if store.known_path(entry.path, entry.size, entry.mtime_ns):
+            if is_known(store, entry):
                 continue
             assert store.known_content(entry.sha256) is None
             live = heard(window, "live") if number % 3 == 0 else None

@@ -13,6 +13,7 @@ from entries_for_tests import (
     done,
     file_done,
     heard,
+    is_known,
     now,
     opened,
     window_range,
@@ -20,6 +21,7 @@ from entries_for_tests import (
 
 from edge.contracts import Detection, WindowState
 from edge.errors import ConfigError
+from edge.store.accounting import merged
 from edge.store.entries import (
     Anchored,
     FaultEnded,
@@ -101,6 +103,7 @@ def test_a_file_s_detection_bears_its_path(path):
         (lambda n: opened(99), "never given"),
         (lambda n: replace(file_done(1), samples=WINDOW), "are accounted for"),
         (lambda n: replace(file_done(1), sha256="ab"), "no SHA-256"),
+        (lambda n: replace(file_done(1), fingerprint="ab"), "no fingerprint"),
         (lambda n: Anchored(n + 1, 0, START, "step"), "is not open"),
         (lambda n: FaultEnded("card", START.replace(tzinfo=None)), "zone"),
     ],
@@ -117,19 +120,68 @@ def test_what_cannot_be_is_refused_and_nothing_of_that_call_is_kept(path, entry,
 
 
 def test_known_files_are_known_after_a_restart(path):
-    """A file is known by path, size and time together, and by its content."""
+    """A file is known by path, size, time and fingerprint together, and by its content."""
     entry = file_done(5)
     for _ in range(2):
         with Store.open(path, now=now) as store:
-            if not store.known_path(entry.path, entry.size, entry.mtime_ns):
+            if not is_known(store, entry):
                 store.write([entry])
-            assert store.known_path(entry.path, entry.size, entry.mtime_ns)
-            assert not store.known_path(entry.path, entry.size + 1, entry.mtime_ns)
-            assert not store.known_path(entry.path, entry.size, entry.mtime_ns + 1)
+            assert is_known(store, entry)
+            assert not is_known(store, replace(entry, path="/card/other.wav"))
+            assert not is_known(store, replace(entry, size=entry.size + 1))
+            assert not is_known(store, replace(entry, mtime_ns=entry.mtime_ns + 1))
+            assert not is_known(store, replace(entry, fingerprint="0" * 16))
             assert entry.path == store.known_content(entry.sha256)
             assert store.known_content("0" * 64) is None
     with StoreReader(path) as reader:
         assert len(list(reader.files())) == 1
+
+
+def two_cards():
+    """Recordings of two cards that agree in path, size and time, and nothing else."""
+    other = file_done(6)
+    first = file_done(5)
+    return first, replace(other, path=first.path, size=first.size, mtime_ns=first.mtime_ns)
+
+
+def test_recordings_of_two_cards_with_one_name_are_both_kept_and_known(path):
+    """Each has its row, its windows and detections; a third one of that name is not known."""
+    cards = two_cards()
+    with Store.open(path, now=now) as store:
+        for entry in cards:
+            assert not is_known(store, entry)
+            store.write([entry])
+        assert [is_known(store, entry) for entry in cards] == [True, True]
+        assert not is_known(store, replace(cards[0], fingerprint=""))
+        assert [store.known_content(entry.sha256) for entry in cards] == [cards[0].path] * 2
+    with StoreReader(path) as reader:
+        assert [entry.sha256 for entry in cards] == [file.sha256 for file in reader.files()]
+        (card,) = reader.status().sources
+        samples = sum(entry.samples for entry in cards)
+        assert (samples, samples) == (card.received, card.accounted)
+        assert sum(len(entry.heard) for entry in cards) == len(list(reader.detections()))
+        numbers = [file.number for file in reader.files()]
+        expected = [
+            (n, r) for n, entry in zip(numbers, cards, strict=True) for r in merged(entry.ranges)
+        ]
+        assert expected == [(one.number, one.range) for one in reader.ranges()]
+
+
+def test_a_file_that_could_not_be_read_at_all_is_known_as_that(path):
+    """Once it can be read it is another."""
+    failed = replace(
+        file_done(1),
+        fingerprint="",
+        sha256="",
+        state=FileState.FAILED,
+        samples=0,
+        ranges=(),
+        heard=(),
+    )
+    with Store.open(path, now=now) as store:
+        store.write([failed])
+        assert is_known(store, failed)
+        assert not is_known(store, file_done(1))
 
 
 def test_a_content_that_could_not_be_read_is_not_known(path):
@@ -148,7 +200,7 @@ def test_names_that_are_no_utf_8_are_kept_spelt_out(path):
     entry = replace(file_done(1), path="/card/Amsel\udcff'; DROP TABLE files; --.wav")
     with Store.open(path, now=now) as store:
         store.write([entry])
-        assert store.known_path(entry.path, entry.size, entry.mtime_ns)
+        assert is_known(store, entry)
     with StoreReader(path) as reader:
         assert next(reader.files()).path == "/card/Amsel\\udcff'; DROP TABLE files; --.wav"
 
@@ -247,8 +299,10 @@ def test_a_folder_that_is_not_there_is_an_error_with_a_remedy(tmp_path):
 
 def test_files_without_windows_are_kept_with_their_reasons(path):
     """A duplicate and a file that could not be read have their state, and count no samples."""
-    failed = FileDone("card", "/a.wav", 0, 1, "", FileState.FAILED, "is empty", samples=5 * RATE)
-    double = FileDone("card", "/b.wav", 3, 1, "ab" * 32, FileState.DUPLICATE, "of /c.wav")
+    failed = FileDone(
+        "card", "/a.wav", 0, 1, "", "", FileState.FAILED, "is empty", samples=5 * RATE
+    )
+    double = FileDone("card", "/b.wav", 3, 1, "12" * 8, "ab" * 32, FileState.DUPLICATE, "of /c.wav")
     with Store.open(path, now=now) as store:
         store.write([failed, double])
         with StoreReader(path) as reader:

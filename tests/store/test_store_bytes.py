@@ -42,7 +42,7 @@ def test_an_hour_of_windows_committed_one_by_one_costs_less_than_a_megabyte(
     assert calls < most
 
 
-def test_a_file_s_identity_costs_some_two_hundred_bytes(tmp_path, capsys):
+def test_a_file_s_identity_costs_some_two_hundred_and_fifty_bytes(tmp_path, capsys):
     """What stays of a file for ever: its row and its places in two indexes."""
     count = 5000
     path = tmp_path / "edge.db"

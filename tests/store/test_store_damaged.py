@@ -94,7 +94,7 @@ def test_damage_that_comes_to_light_in_use_stops_nothing(path, damage):
         stream = store.next_stream()
         store.write([opened(stream)])
         for number in range(2000, 2600):
-            store.known_path(file_done(number).path, 1, 1)
+            store.known_fingerprints(file_done(number).path, 1, 1)
             store.known_content(file_done(number).sha256)
             store.write([file_done(number), done(stream, number - 2000, heard(number - 2000))])
         assert store.trouble is None

@@ -1,13 +1,19 @@
 """On a disk that is full the daemon goes on, keeps what it can, and recovers by itself."""
 
 import contextlib
+import sqlite3
+import time
+from dataclasses import replace
 
 import pytest
-from entries_for_tests import WINDOW, contents, done, file_done, heard, now, opened
+from entries_for_tests import WINDOW, contents, done, file_done, heard, is_known, now, opened
+from store_processes import kill, start
 
 from edge.contracts import WindowState
+from edge.errors import ConfigError
 from edge.store.backlog import NO_ROOM
-from edge.store.entries import FaultSeen, WindowsDone
+from edge.store.entries import FaultSeen, ModelChanged, WindowsDone
+from edge.store.lock import holder
 from edge.store.reader import StoreReader
 from edge.store.store import Store
 
@@ -37,10 +43,9 @@ def test_a_full_disk_is_survived_and_nothing_is_lost(disk):
         filler = fill_up(disk, spare=8192)
         for number in range(1000):
             store.write([done(stream, number, heard(number)), file_done(number)])
-            assert store.known_path(
-                file_done(number).path, file_done(number).size, file_done(number).mtime_ns
-            )
+            assert is_known(store, file_done(number))
         assert "no room on disk" in store.trouble
+        assert not is_known(store, replace(file_done(999), fingerprint="0" * 16))
         assert file_done(0).path == store.known_content(file_done(0).sha256)
         assert file_done(999).path == store.known_content(file_done(999).sha256)
         store.set_cursor("jsonl", 3, "x")
@@ -87,7 +92,7 @@ def test_a_daemon_starts_on_a_full_disk(disk):
             stream = store.next_stream()
             store.write([opened(stream), done(stream, 0, *map(heard, range(2000)))])
             assert "no room on disk" in store.trouble
-            assert not store.known_path("/card/a.wav", 1, 1)
+            assert store.known_fingerprints("/card/a.wav", 1, 1) == set()
             filler.unlink()
             store.write([done(stream, 1)])
             assert store.trouble is None
@@ -96,6 +101,85 @@ def test_a_daemon_starts_on_a_full_disk(disk):
             assert expected * 2 * WINDOW == reader.status().sources[0].accounted
             path.with_name("edge.db.lock").touch()
         filler.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("end", ["clean", "killed"])
+def test_a_store_is_taken_up_on_a_full_disk(disk, end):
+    """With no room for the log's index either, cursor, model and numbers are known at once."""
+    path = disk / "edge.db"
+    if end == "clean":
+        with Store.open(path, now=now) as store:
+            write_first(store)
+    else:
+        process = start(path, files=300, pause_s=0)
+        assert [process.stdout.readline(), process.stdout.readline()] == ["open\n", "done\n"]
+        process.wait()
+        process = start(path, files=310, pause_s=0.05)
+        process.stdout.readline()
+        time.sleep(0.3)
+        kill(process)
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("INSERT INTO deliveries VALUES ('jsonl', 3, 'x')")
+        connection.execute("INSERT INTO model_changes VALUES (1, 0, '', 'tiny', '')")
+        left = {place: place.read_bytes() for place in disk.glob("edge.db*")}
+        connection.close()
+        for place, content in left.items():
+            place.write_bytes(content)
+        assert path.with_name("edge.db-wal").stat().st_size > 0
+    path.with_name("edge.db-shm").unlink(missing_ok=True)
+    filler = fill_up(disk)
+    with Store.open(path, now=now) as store:
+        assert "no room on disk" in store.trouble
+        assert holder(path).trouble == store.trouble
+        assert (store.cursor("jsonl"), store.last_model()) == ((3, "x"), "tiny")
+        last = store.last_number
+        assert last > 2
+        stream = store.next_stream()
+        store.write([opened(stream), done(stream, 0, heard(0)), file_done(9999)])
+        store.set_cursor("jsonl", 4, "y")
+        assert store.trouble is not None
+        assert is_known(store, file_done(9999))
+        filler.unlink()
+        assert store.retry()
+        assert (store.trouble, store.waiting) == (None, 0)
+        assert is_known(store, file_done(0))
+        with StoreReader(path) as reader:
+            assert last < reader.status().last_number
+            assert reader.status().deliveries == {"jsonl": 4}
+            assert reader.status().open_faults == 0
+            assert stream in [live.stream for live in reader.status().streams]
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+
+
+def write_first(store):
+    """Some of everything."""
+    stream = store.next_stream()
+    store.write([opened(stream), ModelChanged(now(), "", "tiny")])
+    store.write([done(stream, window, heard(window)) for window in range(10)])
+    store.write([file_done(number) for number in range(100)])
+    store.set_cursor("jsonl", 3, "x")
+
+
+def test_a_disk_without_room_for_a_file_is_waited_for(mount):
+    """Where not even the lock can be made it opens, and takes the lock when it can."""
+    disk = mount("disk", "-t", "tmpfs", "-o", "size=3m,nr_inodes=8", "tmpfs")
+    path = disk / "edge.db"
+    with contextlib.suppress(OSError):
+        for number in range(100):
+            (disk / f"filler-{number}").touch()
+    with Store.open(path, now=now) as store:
+        stream = store.next_stream()
+        store.write([opened(stream), done(stream, 0, heard(0))])
+        assert "no room on disk" in store.trouble
+        for filler in disk.glob("filler-*"):
+            filler.unlink()
+        assert store.retry()
+        with pytest.raises(ConfigError, match="in use by process"):
+            Store.open(path, now=now)
+        with StoreReader(path) as reader:
+            assert reader.status().detections == 1
 
 
 def test_beyond_the_memory_s_bound_the_oldest_detections_go_and_are_counted(disk):
@@ -114,7 +198,7 @@ def test_beyond_the_memory_s_bound_the_oldest_detections_go_and_are_counted(disk
         filler.unlink()
         store.write([done(stream, 1010)])
         assert store.trouble is None
-        assert not store.known_path(file_done(0).path, file_done(0).size, file_done(0).mtime_ns)
+        assert not is_known(store, file_done(0))
         with StoreReader(path) as reader:
             live = [one.range for one in reader.ranges() if one.source == "microphone"]
             kept = [one.start_s for one in reader.detections() if one.source == "microphone"]

@@ -1,9 +1,10 @@
 """What is old or too much goes, the oldest first, and never what a sink still has to get."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from entries_for_tests import START, WINDOW, done, file_done, heard, opened
+from entries_for_tests import START, WINDOW, done, file_done, heard, is_known, opened
 
 from edge.store.entries import FaultEnded, FaultSeen, ModelChanged
 from edge.store.reader import StoreReader
@@ -12,13 +13,22 @@ from edge.store.store import Store
 
 
 class Clock:
-    """A clock that is set by hand."""
+    """A wall clock that may be set, beside one that is not; time passes by hand."""
 
     def __init__(self):
         self.at = START
+        self.set_by = timedelta(0)
 
     def now(self):
         return self.at
+
+    def monotonic_s(self):
+        return (self.at - self.set_by - START).total_seconds()
+
+    def set_to(self, at):
+        """Set the wall clock."""
+        self.set_by += at - self.at
+        self.at = at
 
 
 @pytest.fixture
@@ -29,7 +39,9 @@ def clock():
 @pytest.fixture
 def store(tmp_path, clock):
     """A store to prune."""
-    with Store.open(tmp_path / "edge.db", now=clock.now) as opened_store:
+    with Store.open(
+        tmp_path / "edge.db", now=clock.now, monotonic_s=clock.monotonic_s
+    ) as opened_store:
         yield opened_store
 
 
@@ -38,7 +50,8 @@ def prune_all(store, limits, at, sinks=()):
     retention = Retention(store, limits)
     detections = ranges = 0
     for _ in range(1000):
-        pruned = retention.prune(at=at, sinks=sinks)
+        monotonic_s = (at - START).total_seconds()
+        pruned = retention.prune(at=at, monotonic_s=monotonic_s, sinks=sinks)
         detections += pruned.detections
         ranges += pruned.ranges
         if not pruned.more:
@@ -81,8 +94,7 @@ def test_a_file_s_age_counts_from_when_it_was_done(store, clock):
         assert len(list(reader.files())) == 20
         (card,) = reader.status().sources
         assert (card.received, card.accounted) == (20 * 12 * WINDOW, 20 * 12 * WINDOW)
-    entry = file_done(3)
-    assert store.known_path(entry.path, entry.size, entry.mtime_ns)
+    assert is_known(store, file_done(3))
 
 
 def test_files_are_forgotten_only_when_asked(store, clock):
@@ -93,6 +105,23 @@ def test_files_are_forgotten_only_when_asked(store, clock):
     with StoreReader(store.path) as reader:
         assert list(reader.files()) == []
         assert reader.status().sources == ()
+
+
+@pytest.mark.parametrize("keep_files", [True, False])
+def test_recordings_of_two_cards_with_one_name_age_each_by_itself(store, clock, keep_files):
+    """The older one's rows go, the other's stay; while files are kept both are known."""
+    first = file_done(1)
+    other = replace(file_done(2), path=first.path, size=first.size, mtime_ns=first.mtime_ns)
+    store.write([first])
+    clock.at += timedelta(days=20)
+    store.write([other])
+    prune_all(store, Limits(days=30, keep_files=keep_files), START + timedelta(days=40))
+    with StoreReader(store.path) as reader:
+        numbers = [file.number for file in reader.files()]
+        assert numbers == ([1, 2] if keep_files else [2])
+        assert {one.number for one in reader.ranges()} == {2}
+        assert len(list(reader.detections())) == len(other.heard)
+    assert [is_known(store, entry) for entry in (first, other)] == [keep_files, True]
 
 
 def test_a_sink_that_is_behind_holds_detections_back(store):
@@ -145,13 +174,13 @@ def test_beyond_the_hard_limit_also_what_was_not_sent_goes_and_that_is_a_fault(s
 def test_a_number_is_not_given_again_after_its_detection_is_removed(tmp_path, clock):
     """With every row gone and a restart between, numbers go on."""
     path = tmp_path / "other.db"
-    with Store.open(path, now=clock.now) as store:
+    with Store.open(path, now=clock.now, monotonic_s=clock.monotonic_s) as store:
         live_day(store, 10)
-    with Store.open(path, now=clock.now) as store:
+    with Store.open(path, now=clock.now, monotonic_s=clock.monotonic_s) as store:
         prune_all(store, Limits(days=1), START + timedelta(days=9))
         with StoreReader(path) as reader:
             assert (list(reader.ranges()), reader.status().streams) == ([], ())
-    with Store.open(path, now=clock.now) as store:
+    with Store.open(path, now=clock.now, monotonic_s=clock.monotonic_s) as store:
         stream = store.next_stream()
         assert stream == 2
         store.write([opened(stream), done(stream, 0, heard(0))])
@@ -163,7 +192,7 @@ def test_one_step_is_bounded(store):
     """However much there is to remove, one call takes some thousand rows and says there is more."""
     live_day(store, 6000)
     retention = Retention(store, Limits(days=1))
-    pruned = retention.prune(at=START + timedelta(days=9), sinks=[])
+    pruned = retention.prune(at=START + timedelta(days=9), monotonic_s=9 * 86_400.0, sinks=[])
     assert (pruned.detections, pruned.more) == (2000, True)
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from edge.sources.directory.fingerprint import read_fingerprint
 from edge.sources.directory.header import Header, read_header
+from edge.sources.directory.known import Known, KnownFingerprints, identity_of, stamp_of
 from edge.sources.directory.records import FoundFile, Trouble, WaitingFile
-
-IsKnown = Callable[[str, int, int], bool]
 
 
 @dataclass(slots=True)
@@ -32,6 +32,8 @@ class _Seen:
     """Wall clock time of when it was last heard to be closed, in nanoseconds."""
     doubted: bool = False
     """Whether its header says that more will come."""
+    identity: int = 0
+    """Of the file that was handed out: see `identity_of`."""
 
     @property
     def closed(self) -> bool:
@@ -50,7 +52,7 @@ class Queue:
 
     Args:
         settle_s: How long a file must not change, in seconds.
-        is_known: Tells by path, size and modification time what was done before.
+        known_fingerprints: Tells by path, size and modification time what was done before.
         now: Tells the time, UTC.
         monotonic_s: Tells seconds by a clock that is never set.
     """
@@ -59,12 +61,12 @@ class Queue:
         self,
         *,
         settle_s: float,
-        is_known: IsKnown,
+        known_fingerprints: KnownFingerprints,
         now: Callable[[], datetime],
         monotonic_s: Callable[[], float],
     ) -> None:
         self._settle_s = settle_s
-        self._is_known = is_known
+        self._known = Known(known_fingerprints)
         self._now = now
         self._monotonic_s = monotonic_s
         self._waiting: dict[str, _Seen] = {}
@@ -73,7 +75,6 @@ class Queue:
         self._unreadable: dict[str, _Seen] = {}
         self._due: list[tuple[float, str]] = []
         self._order: list[str] = []
-        self._done: set[int] = set()
 
     @property
     def pending(self) -> int:
@@ -133,10 +134,10 @@ class Queue:
             seen.closed_ns = max(seen.closed_ns, closed_ns)
             return
         seen = self._waiting.get(path) or self._ready.get(path) or self._unreadable.get(path)
-        stamp = status.st_size, status.st_mtime_ns
+        stamp = stamp_of(status)
         if seen is not None and stamp == (seen.size, seen.mtime_ns) and not closed_ns:
             return
-        if self._is_done(path, *stamp):
+        if self._known.has(path, status):
             self._forget(path)
             return
         now = self._now().timestamp()
@@ -189,10 +190,8 @@ class Queue:
             if seen is None:
                 continue
             self._waiting[path] = seen
-            if self._is_complete(seen):
-                self._taken[path] = self._waiting.pop(path)
-                seen.closed_ns = 0
-                return FoundFile(Path(path), seen.size, seen.mtime_ns)
+            if self._is_complete(seen) and (found := self._hand_out(seen)) is not None:
+                return found
             if time.monotonic() >= until_s:
                 break
         return None
@@ -201,9 +200,7 @@ class Queue:
         """Forget a file that was taken, unless it has changed since."""
         path = str(file.path)
         seen = self._take_back(path)
-        if len(self._done) >= _MOST_DONE:
-            self._done.clear()
-        self._done.add(hash((path, file.size, file.mtime_ns)))
+        self._known.add(seen.identity)
         self.look(path, closed_ns=seen.closed_ns)
 
     def later(self, file: FoundFile) -> None:
@@ -220,15 +217,21 @@ class Queue:
             raise ValueError(f"{path}: was not taken, or was given back before")
         return seen
 
-    def _is_done(self, path: str, size: int, mtime_ns: int) -> bool:
-        stamp = hash((path, size, mtime_ns))
-        if stamp in self._done:
-            return True
-        if not self._is_known(path, size, mtime_ns):
-            return False
-        if len(self._done) < _MOST_DONE:
-            self._done.add(stamp)
-        return True
+    def _hand_out(self, seen: _Seen) -> FoundFile | None:
+        """Take a file that is complete, unless it changes at this moment."""
+        try:
+            fingerprint, read = read_fingerprint(seen.path)
+        except OSError:
+            # Who reads it will say what is wrong with it.
+            fingerprint = ""
+        else:
+            if stamp_of(read) != (seen.size, seen.mtime_ns):
+                self.meet(seen.path, read)
+                return None
+            seen.identity = identity_of(seen.path, read)
+        self._taken[seen.path] = self._waiting.pop(seen.path)
+        seen.closed_ns = 0
+        return FoundFile(Path(seen.path), seen.size, seen.mtime_ns, fingerprint)
 
     def _forget(self, path: str) -> None:
         for place in (self._waiting, self._ready, self._unreadable):
@@ -240,9 +243,10 @@ class Queue:
         if status is None:
             self._forget(seen.path)
             return False
-        if (status.st_size, status.st_mtime_ns) != (seen.size, seen.mtime_ns):
+        if stamp_of(status) != (seen.size, seen.mtime_ns):
             self.meet(seen.path, status)
             return False
+        seen.identity = identity_of(seen.path, status)
         if seen.doubted:
             # It has waited ten times as long.
             return True
@@ -306,5 +310,3 @@ def _status(path: str) -> os.stat_result | None:
 
 
 _DOUBTED = 10
-_MOST_DONE = 1 << 16
-"""How many that are done are remembered by a hash; of others `is_known` is asked each time."""

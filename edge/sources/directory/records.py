@@ -15,7 +15,7 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 class DirectorySpec(Record, frozen=True):
     """A folder that recordings arrive in."""
 
-    path: Annotated[str, Meta(min_length=1)]
+    path: Annotated[str, Meta(min_length=1, examples=["/media/recorder"])]
     recursive: bool = True
     """Whether folders inside are searched, too."""
     timezone: str | None = None
@@ -37,6 +37,8 @@ class FoundFile:
     size: int
     """Bytes."""
     mtime_ns: int
+    fingerprint: str
+    """Of its content, by `read_fingerprint`; empty where it could not be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from types import TracebackType
 
-from edge.sources.directory.queue import IsKnown, Queue
+from edge.sources.directory.known import KnownFingerprints
+from edge.sources.directory.queue import Queue
 from edge.sources.directory.records import DirectorySpec, FoundFile, Trouble, WaitingFile
 from edge.sources.directory.sweep import Sweep
 from edge.sources.directory.watching import Watching
@@ -21,7 +22,10 @@ class Directory:
     `settle_seconds`; and, if it is a WAV, when its header agrees with its size. One whose header
     promises more than is there has ten times as long to grow, and so has one that was not closed
     and whose header does not say its length. What waited so long in vain is handed out as it is.
-    A file is known by its path, size and modification time; when they change it is another.
+    A file is known by its path, size, modification time and fingerprint: when one of them changes
+    it is another, as on the card of another recorder with the same schedule. Of files that have the
+    first three of one that is known the fingerprint is read once in the life of this object, and
+    again when device, inode or change time are others.
 
     Folders that are missing, locked or unmounted are looked for again and stand in `trouble` while
     they are. Symbolic links are passed over, whatever they lead to, and names with a leading dot;
@@ -33,9 +37,10 @@ class Directory:
     Args:
         spec: What to watch, and how long to wait.
         suffixes: In lower case, with their dot: what is taken for audio.
-        is_known: Tells by path, size and modification time in nanoseconds whether a file was done
-            before. It is asked on the thread that calls `take` or `done`, and must not wait for
-            another thread that uses this object.
+        known_fingerprints: Tells by path, size and modification time in nanoseconds which files
+            were done before; an empty fingerprint stands for one that could not be read. It is
+            asked on the thread that calls `take` or `done`, and must not wait for another thread
+            that uses this object.
         wake: Called on the thread of events when `take` may have something to do; it must be short.
         now: Tells the time, UTC.
         monotonic_s: Tells seconds by a clock that is never set.
@@ -46,7 +51,7 @@ class Directory:
         spec: DirectorySpec,
         *,
         suffixes: Collection[str],
-        is_known: IsKnown,
+        known_fingerprints: KnownFingerprints,
         wake: Callable[[], None] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic_s: Callable[[], float] = time.monotonic,
@@ -66,7 +71,10 @@ class Directory:
             self._root, recursive=spec.recursive, is_audio=is_audio, watching=self._watching
         )
         self._queue = Queue(
-            settle_s=self._settle_s, is_known=is_known, now=now, monotonic_s=monotonic_s
+            settle_s=self._settle_s,
+            known_fingerprints=known_fingerprints,
+            now=now,
+            monotonic_s=monotonic_s,
         )
         self._told: list[tuple[str, int]] = []
         self._sweep_due_s = -math.inf

@@ -39,6 +39,7 @@ class Sweep:
         self._trouble: dict[str, Trouble] = {}
         self._refused: dict[str, str] = {}
         self._share = ""
+        self._was_mounted = self._is_bare = False
         self.whole = False
         """Whether everything is being listed, not only folders that are new."""
 
@@ -61,6 +62,14 @@ class Sweep:
     def trouble(self) -> list[Trouble]:
         """What is wrong, by folder."""
         found = [self._trouble[folder] for folder in sorted(self._trouble)]
+        if self._is_bare and self.is_root_listed:
+            found.append(
+                Trouble(
+                    self._root,
+                    "the disk that was mounted here was taken away",
+                    "mount it again; between two cards it is as it should be",
+                )
+            )
         if self._refused:
             found.append(
                 Trouble(
@@ -133,6 +142,10 @@ class Sweep:
         status = os.stat(folder, follow_symlinks=is_root)
         if is_root:
             self._share = polled_kind(status.st_dev)
+            above = os.stat(os.path.join(os.path.realpath(folder), os.pardir))
+            mounted = status.st_dev != above.st_dev
+            self._is_bare = self._was_mounted and not mounted
+            self._was_mounted |= mounted
         self._arm(folder, status, follow=is_root)
         # What comes after this is told, what came before is listed: nothing falls between.
         with os.scandir(folder) as entries:
