@@ -15,9 +15,25 @@ LABELS = ("owl", "frog, small", 'the "loud" one', "wren", "cicada")
 
 
 def write_tiny_stsg(
-    folder: Path, *, seed: int = 1, labels: Sequence[str] = LABELS, fallback: str | None = None
+    folder: Path,
+    *,
+    seed: int = 1,
+    labels: Sequence[str] = LABELS,
+    fallback: str | None = None,
+    pool: Sequence[dict[str, object]] = (),
+    head_takes_tokens: bool = False,
 ) -> Path:
-    """Write a model folder that passes every check of the loader."""
+    """Write a model folder that passes every check of the loader.
+
+    Args:
+        folder: What to write.
+        seed: Of the random numbers.
+        labels: What it knows.
+        fallback: The model to step down to.
+        pool: The parts of the head's vector; the mean of the tokens' vectors by default. What they
+            do not need, codebook or vectors, is left out.
+        head_takes_tokens: Whether the head takes tokens, not a vector.
+    """
     import faiss
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -32,17 +48,33 @@ def write_tiny_stsg(
     pca.is_trained = True
     flat = faiss.IndexFlatL2(dims)
     flat.add(rng.standard_normal((tokens, dims)).astype(np.float32))
-    faiss.write_index(faiss.IndexPreTransform(pca, flat), str(folder / "codebook.faiss"))
-    np.save(folder / "vectors.npy", rng.standard_normal((tokens, size)).astype(np.float32))
+    sources = {str(part["of"]) for part in pool} or {"vectors"}
+    described: dict[str, object] = {"features": {"mel_bands": bands}}
+    if head_takes_tokens or sources & {"vectors", "points"}:
+        faiss.write_index(faiss.IndexPreTransform(pca, flat), str(folder / "codebook.faiss"))
+        described |= {"dims": dims, "tokens": tokens}
+    widths = {"vectors": size, "points": dims, "features": bands}
+    if "vectors" in sources and not head_takes_tokens:
+        np.save(folder / "vectors.npy", rng.standard_normal((tokens, size)).astype(np.float32))
+        described["vector_size"] = size
+    if pool:
+        described["pool"] = list(pool)
+        size = sum(widths[str(part["of"])] * len(part["by"]) for part in pool)  # type: ignore[arg-type]
+    if head_takes_tokens:
+        described["head_takes"] = "tokens"
+        size = 40
     weights = (rng.standard_normal((size, len(labels))) * 1.5).astype(np.float32)
+    weights /= np.float32(np.sqrt(size / 16))
     bias = np.full(len(labels), -1.0, dtype=np.float32)
+    taken = TensorProto.INT64 if head_takes_tokens else TensorProto.FLOAT
     graph = helper.make_graph(
         [
-            helper.make_node("Gemm", ["x", "w", "b"], ["logits"]),
+            helper.make_node("Cast", ["x"], ["vector"], to=TensorProto.FLOAT),
+            helper.make_node("Gemm", ["vector", "w", "b"], ["logits"]),
             helper.make_node("Sigmoid", ["logits"], ["scores"]),
         ],
         "head",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, size])],
+        [helper.make_tensor_value_info("x", taken, [1, size])],
         [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, len(labels)])],
         [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(bias, "b")],
     )
@@ -60,12 +92,7 @@ def write_tiny_stsg(
         "golden": {"scores": "golden"},
         "licence": {"name": "Apache-2.0", "commercial_use": True},
         "source": "random numbers",
-        "stsg": {
-            "tokens": tokens,
-            "dims": dims,
-            "vector_size": size,
-            "features": {"mel_bands": bands},
-        },
+        "stsg": described,
     }
     if fallback:
         manifest["fallback"] = fallback
@@ -86,6 +113,8 @@ def seal(folder: Path, manifest: dict[str, object]) -> None:
         "golden": "golden.npy",
     }
     for key, name in names.items():
+        if not (folder / name).exists():
+            continue
         content = (folder / name).read_bytes()
         files[key] = {
             "path": name,

@@ -10,8 +10,9 @@ import numpy as np
 from edge.contracts import FloatArray
 from edge.stsg.codebook import Codebook, TokenArray
 from edge.stsg.features import FeatureExtractor
+from edge.stsg.pooling import Part, Rows, Statistic
 from edge.stsg.tokenizer import Tokenizer
-from edge.stsg.vectors import TokenVectors
+from edge.stsg.vectors import WindowVector
 from edge_build.cache import Cache, key_of
 from edge_build.codebook import fit_codebook, read_codebook, tokens_for
 from edge_build.dataset import Clip, choose_clips
@@ -119,10 +120,10 @@ class Chain:
         labels: Sequence[str],
     ) -> Examples:
         """Pool the tokens of each window of each clip, as the runtime does."""
-        table = TokenVectors(vectors)
+        pooled = WindowVector([Part(Rows.VECTORS, (Statistic.MEAN,))], vectors)
         per_window = self.recipe.frames_per_window
         rows = [
-            (table.pool(window), labels.index(clip.label or ""), clip.recording)
+            (pooled({Rows.TOKENS: window}), labels.index(clip.label or ""), clip.recording)
             for clip, of_clip in zip(clips, tokens, strict=True)
             for window in of_clip.reshape(-1, per_window)
         ]

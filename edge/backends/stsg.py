@@ -1,6 +1,7 @@
 """Runs Spectrogram Token Skip-Gram models."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,17 +21,19 @@ from edge.contracts import (
 from edge.dsp.ring import FrameRing
 from edge.model.folder import ModelFolder
 from edge.model.head import OnnxHead, read_head
+from edge.model.manifest import HeadTakes, StsgSpec
 from edge.model.row_table import RowTable
 from edge.stsg.codebook import Codebook, TokenArray
 from edge.stsg.features import FeatureExtractor
+from edge.stsg.pooling import Part, Rows
 from edge.stsg.spec import FeatureSpec
-from edge.stsg.tokenizer import Search, Tokenizer
-from edge.stsg.vectors import TokenVectors
+from edge.stsg.tokenizer import Search, Tokenizer, framer_of
+from edge.stsg.vectors import WindowVector
 from edge.windows.tail import count_frames, skipped_tail_reason
 
 
 def load(folder: ModelFolder) -> "StsgModel":
-    """Load `codebook`, `vectors` and `head` of a verified folder.
+    """Load `head`, and `codebook` and `vectors` where they are used, of a verified folder.
 
     Raises:
         ModelError: The stages do not fit one another or the manifest.
@@ -47,42 +50,94 @@ def load(folder: ModelFolder) -> "StsgModel":
         )
     except ValueError as reason:
         raise folder.error("stsg.features", str(reason), remedy="mend the features") from None
-    codebook, approximate = _read_codebook(folder)
-    table = _open_vectors(folder)
-    vectors = TokenVectors(table)
-    head = read_head(folder)
-    stages = [
-        ("stsg.features.mel_bands", spec.features.mel_bands, "the codebook", codebook.features),
-        ("stsg.dims", spec.dims, "the codebook", codebook.dims),
-        ("stsg.tokens", spec.tokens, "the codebook", codebook.tokens),
-        ("stsg.tokens", spec.tokens, "the vectors", vectors.tokens),
-        ("stsg.vector_size", spec.vector_size, "the vectors", vectors.size),
-        ("stsg.vector_size", spec.vector_size, "the head", head.input_size),
-        ("files.labels", len(folder.labels), "the head", head.output_size),
-    ]
-    for key, said, stage, found in stages:
-        if said != found:
-            raise folder.error(
-                key, f"is {said}, but {stage} has {found}", remedy="use files of one training run"
-            )
     samples_of_window = round(FRAME_SECONDS * folder.manifest.input.sample_rate)
     if samples_of_window % spec.features.hop:
         raise folder.error(
             "stsg.features.hop", "does not divide a 5 s window", remedy="choose one that does"
         )
+    codebook, approximate = _read_codebook(folder) if spec.dims else (None, None)
+    table = _open_vectors(folder) if spec.vector_size else None
+    head = read_head(folder)
+    stages: list[tuple[str, int, str, int]] = [
+        ("files.labels", len(folder.labels), "the head", head.output_size)
+    ]
+    if codebook is not None:
+        stages += [
+            ("stsg.features.mel_bands", spec.features.mel_bands, "the codebook", codebook.features),
+            ("stsg.dims", spec.dims, "the codebook", codebook.dims),
+            ("stsg.tokens", spec.tokens, "the codebook", codebook.tokens),
+        ]
+    if table is not None:
+        stages += [
+            ("stsg.tokens", spec.tokens, "the vectors", table.shape[0]),
+            ("stsg.vector_size", spec.vector_size, "the vectors", table.shape[1]),
+        ]
+    window: WindowVector | None = None
+    if spec.head_takes is HeadTakes.TOKENS:
+        frames = samples_of_window // spec.features.hop
+        stages.append(("stsg.features.hop", frames, "the head", head.input_size))
+        needed = {Rows.TOKENS}
+    else:
+        window = _window(folder, spec, table)
+        widths = {
+            Rows.VECTORS: spec.vector_size,
+            Rows.POINTS: spec.dims,
+            Rows.FEATURES: spec.features.mel_bands,
+        }
+        stages.append(("stsg.pool", window.size(widths), "the head", head.input_size))
+        needed = set(window.needs)
+    for key, rows, said in (
+        ("stsg.dims", Rows.POINTS, spec.dims),
+        ("stsg.tokens", Rows.TOKENS, spec.dims and spec.tokens),
+    ):
+        if rows in needed and not said:
+            raise folder.error(key, "is missing", remedy=f"the head needs {rows.value}: state it")
+    for key, stated, stage, found in stages:
+        if stated != found:
+            raise folder.error(
+                key, f"is {stated}, but {stage} has {found}", remedy="use files of one training run"
+            )
     tokenizer = Tokenizer(extractor, codebook, approximate=approximate)
-    return StsgModel(folder, tokenizer, table, head)
+    return StsgModel(
+        folder, tokenizer=tokenizer, needed=needed, window=window, table=table, head=head
+    )
+
+
+def _window(folder: ModelFolder, spec: StsgSpec, table: RowTable | None) -> WindowVector:
+    try:
+        return WindowVector([Part(part.of, part.by) for part in spec.pool], table)
+    except ValueError as reason:
+        raise folder.error(
+            "stsg.pool", str(reason), remedy="state stsg.vector_size, or pool something else"
+        ) from None
 
 
 class StsgModel:
-    """A loaded STSG model; a `Model`."""
+    """A loaded STSG model; a `Model`.
+
+    Args:
+        folder: What it was loaded from.
+        tokenizer: Turns frames into rows.
+        needed: Which rows of frames its windows are made of.
+        window: Makes the head's vector of them; None for a head that takes tokens.
+        table: The file of the vectors, where there is one.
+        head: Makes scores.
+    """
 
     def __init__(
-        self, folder: ModelFolder, tokenizer: Tokenizer, table: RowTable, head: OnnxHead
+        self,
+        folder: ModelFolder,
+        *,
+        tokenizer: Tokenizer,
+        needed: Collection[Rows],
+        window: WindowVector | None,
+        table: RowTable | None,
+        head: OnnxHead,
     ) -> None:
         self.tokenizer = tokenizer
+        self.needed = frozenset(needed)
+        self.window = window
         self._table = table
-        self.vectors = TokenVectors(table)
         self.head = head
         self.info = ModelInfo(
             name=folder.manifest.name,
@@ -91,7 +146,7 @@ class StsgModel:
             sample_rate_hz=folder.manifest.input.sample_rate,
             clip_seconds=FRAME_SECONDS,
             step_seconds=FRAME_SECONDS,
-            embedding_size=self.vectors.size,
+            embedding_size=None if window is None else head.input_size,
         )
 
     def open(
@@ -102,7 +157,8 @@ class StsgModel:
 
     def close(self) -> None:
         """Let go of the vectors' file; the rest goes with the model."""
-        self._table.close()
+        if self._table is not None:
+            self._table.close()
 
 
 class StsgStream:
@@ -110,33 +166,38 @@ class StsgStream:
 
     Args:
         model: The loaded model.
-        keep_embeddings: Whether predictions carry the window's mean vector.
+        keep_embeddings: Whether predictions carry the vector that the head takes.
     """
 
     def __init__(self, model: StsgModel, *, keep_embeddings: bool = False) -> None:
         self._model = model
         self._keep_embeddings = keep_embeddings
         self._rate_hz = model.info.sample_rate_hz
-        self._per_window = (
-            round(FRAME_SECONDS * self._rate_hz) // model.tokenizer.extractor.spec.hop
-        )
-        self._tokens = model.tokenizer.open()
-        self._ring = FrameRing(np.int32, capacity=2 * self._per_window)
+        spec = model.tokenizer.extractor.spec
+        self._per_window = round(FRAME_SECONDS * self._rate_hz) // spec.hop
+        self._framer = framer_of(model.tokenizer.extractor)
+        self._rings: dict[Rows, FrameRing[Any]] = {}
+        for kind in model.needed:
+            self._rings[kind] = FrameRing(
+                np.int32 if kind is Rows.TOKENS else np.float32,
+                capacity=2 * self._per_window,
+                row_shape=model.tokenizer.shape_of(kind),
+            )
         self._stream = ""
         self.reset()
 
     def push(self, block: AudioBlock) -> Sequence[Outcome]:
-        """Tokenize what came; return the windows that became complete."""
+        """Take samples; return the windows that became complete."""
         self._stream = block.stream
         self._samples += len(block.samples)
-        return self._gather(self._tokens.push(block.samples))
+        return self._gather(block.samples)
 
     def finish(self) -> Sequence[Outcome]:
         """Pad and score the tail, or say why it is skipped."""
         count = count_frames(self._samples, sample_rate_hz=self._rate_hz)
         outcomes: list[Outcome] = []
         if count.padding:
-            outcomes += self._gather(self._tokens.push(np.zeros(count.padding, dtype=np.float32)))
+            outcomes += self._gather(np.zeros(count.padding, dtype=np.float32))
         if count.skipped:
             reason = skipped_tail_reason(
                 count.skipped, sample_rate_hz=self._rate_hz, least_s=MIN_TAIL_SECONDS
@@ -146,33 +207,41 @@ class StsgStream:
 
     def reset(self) -> None:
         """Forget the segment."""
-        self._tokens.reset()
-        self._ring.reset()
+        self._framer.reset()
+        for ring in self._rings.values():
+            ring.reset()
         self._samples = 0
+        self._frames = 0
         self._windows = 0
 
     def close(self) -> None:
         """Let go of the buffers."""
         self.reset()
 
-    def _gather(self, tokens: TokenArray) -> list[Outcome]:
+    def _gather(self, samples: FloatArray) -> list[Outcome]:
+        frames = self._framer.push(samples)
         outcomes: list[Outcome] = []
-        for first in range(0, len(tokens), self._per_window):
-            self._ring.push(tokens[first : first + self._per_window])
-            if self._ring.count >= (self._windows + 1) * self._per_window:
+        if not len(frames):
+            return outcomes
+        found = self._model.tokenizer.rows(frames, self._model.needed)
+        for first in range(0, len(frames), self._per_window):
+            part = slice(first, min(first + self._per_window, len(frames)))
+            for kind, ring in self._rings.items():
+                ring.push(found[kind][part])
+            self._frames += part.stop - part.start
+            if self._frames >= (self._windows + 1) * self._per_window:
                 outcomes.append(self._predict())
         return outcomes
 
     def _predict(self) -> Prediction:
         window = self._window(self._windows)
-        tokens = self._ring.take(self._windows * self._per_window, self._per_window)
+        first = self._windows * self._per_window
+        rows = {kind: ring.take(first, self._per_window) for kind, ring in self._rings.items()}
         self._windows += 1
-        embedding = self._model.vectors.pool(tokens)
+        made = rows[Rows.TOKENS] if self._model.window is None else self._model.window(rows)
+        kept = self._keep_embeddings and self._model.window is not None
         return Prediction(
-            window,
-            self._model.info.id,
-            self._model.head(embedding),
-            embedding if self._keep_embeddings else None,
+            window, self._model.info.id, self._model.head(made), made if kept else None
         )
 
     def _window(self, number: int) -> Window:

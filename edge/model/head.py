@@ -7,10 +7,13 @@ import numpy as np
 from edge.contracts import FloatArray
 from edge.model.folder import ModelFolder
 from edge.model.onnx_session import open_session, width_of
+from edge.stsg.codebook import TokenArray
 
 
 class OnnxHead:
     """A head in an ONNX file: one input [1, size], one output [1, n_labels] of probabilities.
+
+    The input is a vector, float32, or the numbers of tokens, int64.
 
     It runs one embedding a call, on one thread: the scores of a window do not depend on what else
     is scored.
@@ -30,14 +33,17 @@ class OnnxHead:
                 f"{path.name} has {len(inputs)} inputs and {len(outputs)} outputs, not one of each"
             )
         self._input, self._output = inputs[0].name, outputs[0].name
-        input_size, output_size = width_of(inputs[0]), width_of(outputs[0])
+        self._kind = np.int64 if inputs[0].type == "tensor(int64)" else np.float32
+        input_size = width_of(inputs[0], also="tensor(int64)")
+        output_size = width_of(outputs[0])
         if input_size is None or output_size is None:
             raise ValueError(f"{path.name} leaves the width of its input or output open")
         self.input_size, self.output_size = input_size, output_size
 
-    def __call__(self, embedding: FloatArray) -> FloatArray:
-        """Return probabilities [shape=(output_size,)] of an embedding [shape=(input_size,)]."""
-        scores = self._session.run([self._output], {self._input: embedding[np.newaxis]})[0][0]
+    def __call__(self, taken: FloatArray | TokenArray) -> FloatArray:
+        """Return probabilities [shape=(output_size,)] of what it takes [shape=(input_size,)]."""
+        given = np.asarray(taken[np.newaxis], dtype=self._kind)
+        scores = self._session.run([self._output], {self._input: given})[0][0]
         return np.asarray(scores, dtype=np.float32)
 
 

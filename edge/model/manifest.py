@@ -10,6 +10,7 @@ from msgspec import Meta
 from edge import strict_yaml
 from edge.errors import ModelError
 from edge.strict_yaml import Record
+from edge.stsg.pooling import Rows, Statistic
 from edge.stsg.spec import Normalisation
 from edge.windows.activation import Activation
 from edge.windows.clips import Aggregate
@@ -19,6 +20,7 @@ MANIFEST_NAME = "model.yaml"
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Package = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Positive = Annotated[int, Meta(gt=0)]
+NotNegative = Annotated[int, Meta(ge=0)]
 PositiveFloat = Annotated[float, Meta(gt=0)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 
@@ -90,13 +92,37 @@ class FeaturesSpec(Record, frozen=True):
     normalisation: Normalisation = Normalisation.STANDARD
 
 
-class StsgSpec(Record, frozen=True):
-    """The tokens of an STSG model."""
+class PoolSpec(Record, frozen=True):
+    """One part of what a window's frames become: some rows, by some statistics."""
 
-    tokens: Positive
-    dims: Positive
-    vector_size: Positive
+    of: Rows
+    by: Annotated[tuple[Statistic, ...], Meta(min_length=1)]
+
+
+class HeadTakes(StrEnum):
+    """What the head of an STSG model takes of a window."""
+
+    POOLED = "pooled"
+    """The vector that `pool` describes."""
+    TOKENS = "tokens"
+    """The numbers of its tokens, in order."""
+
+
+class StsgSpec(Record, frozen=True):
+    """The frames, tokens and windows of an STSG model."""
+
     features: FeaturesSpec
+    dims: NotNegative = 0
+    """Of the points, after PCA; 0 for a model without a codebook."""
+    tokens: NotNegative = 0
+    """Centroids; 0 for a model that needs no tokens."""
+    vector_size: NotNegative = 0
+    """Width of the table of vectors; 0 for a model without one."""
+    pool: Annotated[tuple[PoolSpec, ...], Meta(min_length=1)] = (
+        PoolSpec(of=Rows.VECTORS, by=(Statistic.MEAN,)),
+    )
+    """How a window's frames become one vector."""
+    head_takes: HeadTakes = HeadTakes.POOLED
     search: Literal["exact", "approximate"] = "exact"
     """`approximate` takes the index in the codebook file as it is, such as HNSW."""
 

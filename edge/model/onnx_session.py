@@ -29,8 +29,12 @@ def open_session(path: Path) -> Any:
         raise ValueError(f"{path.name} cannot be run by onnxruntime: {reason}") from None
 
 
-def width_of(argument: Any) -> int | None:
+def width_of(argument: Any, *, also: str = "") -> int | None:
     """Width of a session's input or output [n] or [1, n]; None where the graph leaves it open.
+
+    Args:
+        argument: The input or output.
+        also: A type that it may have instead of float32, by onnxruntime's name.
 
     Raises:
         ValueError: Of another shape, or not float32.
@@ -39,6 +43,6 @@ def width_of(argument: Any) -> int | None:
     one_row = len(shape) == 1 or (
         len(shape) == 2 and not (isinstance(shape[0], int) and shape[0] != 1)
     )
-    if argument.type != "tensor(float)" or not one_row:
+    if argument.type not in ("tensor(float)", also) or not one_row:
         raise ValueError(f"{argument.name!r} is {argument.type} {shape}, not float32 [1, n]")
     return shape[-1] if isinstance(shape[-1], int) else None

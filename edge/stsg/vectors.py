@@ -1,14 +1,17 @@
-"""From a window's tokens to one vector."""
+"""From the rows of a window to the vector that a head takes."""
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
 from edge.contracts import FloatArray
 from edge.stsg.codebook import TokenArray
+from edge.stsg.pooling import Part, Rows, pool
+from edge.stsg.tokenizer import RowArray
 
 
-class Rows(Protocol):
+class Table(Protocol):
     """A float32 table [shape=(tokens, size)]: an array, or what reads rows of a file."""
 
     @property
@@ -19,30 +22,48 @@ class Rows(Protocol):
         """Return rows [shape=(n,)], float32 [shape=(n, size)]."""
 
 
-class TokenVectors:
-    """The skip-gram vectors in token order.
+class WindowVector:
+    """Makes one vector of a window: its parts, pooled, one after the other.
 
     Args:
-        table: Row t belongs to token t. Only the rows of tokens that occur are read.
+        parts: What is pooled, and how.
+        table: The skip-gram vectors; row t belongs to token t. Only the rows of tokens that occur
+            are read. None where no part is of vectors.
+
+    Raises:
+        ValueError: A part is of vectors, and there is no table; or of tokens, which are numbers.
     """
 
-    def __init__(self, table: Rows) -> None:
+    def __init__(self, parts: Sequence[Part], table: Table | None) -> None:
+        if any(part.of is Rows.VECTORS for part in parts) and table is None:
+            raise ValueError("there is no table of vectors")
+        if not parts or any(part.of is Rows.TOKENS for part in parts):
+            raise ValueError("vectors, points and features can be pooled, and nothing else")
+        self._parts = tuple(parts)
         self._table = table
 
     @property
-    def tokens(self) -> int:
-        """Number of rows."""
-        return int(self._table.shape[0])
+    def needs(self) -> frozenset[Rows]:
+        """The rows of frames that it is made of."""
+        kinds = {part.of for part in self._parts}
+        return frozenset(Rows.TOKENS if kind is Rows.VECTORS else kind for kind in kinds)
 
-    @property
-    def size(self) -> int:
-        """Width of a vector."""
-        return int(self._table.shape[1])
+    def size(self, widths: Mapping[Rows, int]) -> int:
+        """Return how long it is, for rows of these widths."""
+        return sum(len(part.by) * widths[part.of] for part in self._parts)
 
-    def pool(self, tokens: TokenArray) -> FloatArray:
-        """Return the mean vector, float32 [shape=(size,)], of tokens [shape=(n,)] (section 3.2).
+    def __call__(self, rows: Mapping[Rows, RowArray]) -> FloatArray:
+        """Return the vector of a window, float32 [shape=(size,)].
 
-        The rows are added in order, so the result has the same bits on every machine.
+        Args:
+            rows: Those it `needs`, of each frame: tokens [shape=(n,)], others [shape=(n, width)].
         """
-        total = np.add.reduce(self._table[tokens], axis=0, dtype=np.float32)
-        return np.asarray(total / np.float32(len(tokens)))
+        pooled = []
+        for part in self._parts:
+            if part.of is Rows.VECTORS:
+                assert self._table is not None
+                found = self._table[np.asarray(rows[Rows.TOKENS], dtype=np.int32)]
+            else:
+                found = np.asarray(rows[part.of], dtype=np.float32)
+            pooled.append(pool(found, part.by))
+        return np.concatenate(pooled)
