@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_build.commands import PATHS_REMARK
-from edge_build.folder import CARD_NAME, FILES, RECIPE_NAME
+from edge_build.folder import CARD_NAME, RECIPE_NAME, files_of
 from edge_build.head import split_by_recording
 from edge_build.learn import Learnt
 from edge_build.pinned import library_versions
@@ -32,7 +32,7 @@ def write_card(folder: Path, recipe: Recipe, learnt: Learnt, command: str) -> Pa
     sections = [
         f"# {folder.name} {recipe.version}",
         "A Spectrogram Token Skip-Gram (STSG) model, made by `edge-build train`: 5-second windows "
-        f"of {recipe.sample_rate} Hz audio, {recipe.frames_per_window} tokens each, to "
+        f"of {recipe.sample_rate} Hz audio, {recipe.frames_per_window} frames each, to "
         f"{len(learnt.labels)} probabilities that sum to 1.",
         "## Classes",
         ", ".join(learnt.labels),
@@ -44,9 +44,8 @@ def write_card(folder: Path, recipe: Recipe, learnt: Learnt, command: str) -> Pa
         _validation(recipe, learnt),
         "## Files",
         _files(folder),
-        "## Tokens",
-        f"{learnt.codebook.tokens} tokens over {learnt.codebook.dims} PCA dimensions. "
-        f"{learnt.unseen} of them never occurred in the data; their vectors are zeros.",
+        "## Windows",
+        _windows(recipe, learnt),
         "## Made again",
         f"{command}\n\n{PATHS_REMARK}",
         _made_again(recipe),
@@ -117,9 +116,23 @@ def _validation(recipe: Recipe, learnt: Learnt) -> str:
     )
 
 
+def _windows(recipe: Recipe, learnt: Learnt) -> str:
+    parts = [f"{', '.join(part.by)} of the {part.of}" for part in recipe.window]
+    lines = [f"A window's vector: {'; '.join(parts)}."]
+    if learnt.tokens is not None and recipe.tokens is not None:
+        codebook = learnt.tokens.codebook
+        lines.append(f"Points of {codebook.dims} dimensions ({recipe.tokens.projection.upper()}).")
+        if codebook.tokens:
+            lines.append(
+                f"{codebook.tokens} tokens; {learnt.tokens.unseen} of them never occurred in the "
+                "data, and have zeros for a vector."
+            )
+    return " ".join(lines)
+
+
 def _files(folder: Path) -> str:
     rows: Sequence[tuple[str, int]] = [
-        (name, (folder / name).stat().st_size) for name in FILES.values()
+        (path.name, path.stat().st_size) for path in files_of(folder).values()
     ]
     total = float(np.sum([size for _, size in rows]))
     lines = ["| file | kB |", "|---|---:|"]

@@ -99,8 +99,8 @@ def _train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     for note in learnt.notes:
         print(f"edge-build: note: {note}", file=sys.stderr)
     print(
-        f"{as_text(str(options.out))}: {len(learnt.labels)} classes, {learnt.codebook.tokens} "
-        f"tokens, validation loss {learnt.head.validation_loss:.3f}; it holds a MODEL_CARD.md"
+        f"{as_text(str(options.out))}: {len(learnt.labels)} classes, "
+        f"validation loss {learnt.head.validation_loss:.3f}; it holds a MODEL_CARD.md"
     )
     return DONE
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -9,7 +10,7 @@ from tqdm import tqdm
 from edge.contracts import FloatArray
 from edge.errors import InputError
 from edge.stsg.codebook import Codebook
-from edge_build.recipe import Recipe
+from edge_build.recipe import Projection, Recipe
 
 Rows = Callable[[int], FloatArray]
 """Gives the frames of clip number i, float32 [shape=(n, mel_bands)]."""
@@ -19,6 +20,9 @@ def fit_codebook(
     rows: Rows, counts: Sequence[int], recipe: Recipe, *, tokens: int, path: Path
 ) -> None:
     """Fit PCA and centroids, and write them as one `IndexPreTransform(PCAMatrix, IndexFlatL2)`.
+
+    A recipe of cepstral coefficients has a fixed transform in the place of PCA; one without tokens
+    an empty index.
 
     Args:
         rows: The frames of each clip.
@@ -32,10 +36,19 @@ def fit_codebook(
     if recipe.deterministic:
         faiss.omp_set_num_threads(1)
     spec = recipe.tokens
-    progress = tqdm(total=spec.iterations + 2, desc="PCA and K-means", unit="round")
-    pca = faiss.PCAMatrix(recipe.features.mel_bands, spec.dims, -spec.whitening / 2.0)
-    pca.train(_sample(rows, counts, limit=spec.pca_frames, seed=recipe.seed))
+    assert spec is not None
+    rounds = spec.iterations if tokens else 0
+    progress = tqdm(total=rounds + 2, desc="PCA and K-means", unit="round")
+    if spec.projection is Projection.MFCC:
+        pca = _cosine_transform(recipe.features.mel_bands, spec.dims)
+    else:
+        pca = faiss.PCAMatrix(recipe.features.mel_bands, spec.dims, -spec.whitening / 2.0)
+        pca.train(_sample(rows, counts, limit=spec.pca_frames, seed=recipe.seed))
     progress.update()
+    if not tokens:
+        progress.close()
+        faiss.write_index(faiss.IndexPreTransform(pca, faiss.IndexFlatL2(spec.dims)), str(path))
+        return
     picked = _pick(counts, limit=spec.kmeans_frames, seed=recipe.seed)
     points = np.concatenate(
         [pca.apply(np.ascontiguousarray(rows(i)[at])) for i, at in enumerate(picked) if len(at)]
@@ -62,6 +75,19 @@ def fit_codebook(
     faiss.write_index(faiss.IndexPreTransform(pca, flat), str(path))
 
 
+def _cosine_transform(bands: int, dims: int) -> Any:
+    """The orthonormal cosine transform (DCT-II), as a Faiss transform: what makes MFCC of bands."""
+    import faiss  # noqa: PLC0415 (heavy: loaded by who fits)
+    from scipy.fft import dct  # noqa: PLC0415 (one caller)
+
+    matrix = dct(np.eye(bands), axis=0, norm="ortho")[:dims].astype(np.float32)
+    transform = faiss.LinearTransform(bands, dims, True)
+    faiss.copy_array_to_vector(np.ascontiguousarray(matrix).ravel(), transform.A)
+    faiss.copy_array_to_vector(np.zeros(dims, dtype=np.float32), transform.b)
+    transform.is_trained = True
+    return transform
+
+
 def read_codebook(path: Path) -> Codebook:
     """Read what `fit_codebook` wrote, as the runtime's codebook."""
     import faiss  # noqa: PLC0415 (heavy: loaded by who fits)
@@ -81,17 +107,19 @@ def tokens_for(frames: int, recipe: Recipe) -> tuple[int, str]:
     Raises:
         InputError: Too few frames for PCA or for any codebook.
     """
-    least = max(recipe.tokens.dims + 1, 2 * _FRAMES_PER_TOKEN)
+    spec = recipe.tokens
+    assert spec is not None
+    least = max(spec.dims + 1, 2 * _FRAMES_PER_TOKEN)
     if frames < least:
         raise InputError(
-            f"{frames} frames of audio are too few for a PCA of {recipe.tokens.dims} dimensions",
+            f"{frames} frames of audio are too few for a PCA of {spec.dims} dimensions",
             remedy=f"add audio until there are {least} frames (8 a second), or lower tokens.dims",
         )
     most = frames // _FRAMES_PER_TOKEN
-    if recipe.tokens.count <= most:
-        return recipe.tokens.count, ""
+    if spec.count <= most:
+        return spec.count, ""
     return most, (
-        f"{frames} frames are too few for {recipe.tokens.count} centroids: {most} are made; add "
+        f"{frames} frames are too few for {spec.count} centroids: {most} are made; add "
         f"audio (also without labels, by --unlabelled) or lower tokens.count"
     )
 

@@ -7,25 +7,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from edge.contracts import FRAME_SECONDS, FloatArray, Model, Prediction, WindowKind
-from edge.dsp.framing import Framer
 from edge.errors import InputError, ModelError
 from edge.model.head import OnnxHead
+from edge.model.manifest import PoolSpec
 from edge.pipeline import score
 from edge.sources.file import AudioFile
-from edge.stsg.features import FeatureExtractor
+from edge.stsg.pooling import Rows, Statistic
 from edge_build.cache import Cache
-from edge_build.codebook import read_codebook
 from edge_build.dataset import Clip, choose_clips
 from edge_build.export import write_onnx
-from edge_build.folder import FILES, write_folder
+from edge_build.folder import files_of, write_folder
 from edge_build.frames import stream_samples, try_each
 from edge_build.head import Head, fit_head
-from edge_build.learn import Chain, Examples
+from edge_build.learn import Chain
 from edge_build.recipe import HeadRecipe, Recipe, read_recipe
 from edge_build.scores import Scores, score_table
 
@@ -69,50 +69,40 @@ def evaluate_recipe(path: Path, trial: Trial, cache: Cache) -> list[Result]:
     """Learn everything again without each fold, then score it through the runtime.
 
     Returns:
-        Two results: the model, and its head on the mean of its own PCA frames (a bag without
-        tokens), which says what the tokens are worth.
+        The model's result, and for one of tokens that of the mean of its own PCA frames (a bag
+        without tokens), which says what the tokens are worth.
     """
     recipe = read_recipe(path)
+    found = [_evaluate_recipe(recipe, path, trial, cache)]
+    if Rows.VECTORS in recipe.needs:
+        bag = msgspec.structs.replace(
+            recipe,
+            name=f"{recipe.name}: mean of its PCA frames",
+            window=(PoolSpec(of=Rows.POINTS, by=(Statistic.MEAN,)),),
+        )
+        found.append(_evaluate_recipe(bag, path, trial, cache))
+    return found
+
+
+def _evaluate_recipe(recipe: Recipe, path: Path, trial: Trial, cache: Cache) -> Result:
     chain = Chain(recipe, cache)
     chain.prepare(trial.clips, trial.unlabelled)
     said = np.zeros((len(trial.clips), len(trial.labels)), dtype=np.float32)
-    bag = said.copy()
-    spent_s = bag_spent_s = audio_s = 0.0
-    size = bag_size = 0
+    spent_s = audio_s = 0.0
+    size = 0
     for fold, train, test in trial.splits():
         tqdm.write(f"{recipe.name}: without fold {fold}", file=sys.stderr)
         _check_classes(trial, train, fold)
         learnt = chain.learn([trial.clips[i] for i in train], trial.unlabelled)
         with tempfile.TemporaryDirectory() as place:
-            folder = write_folder(Path(place) / recipe.name, recipe, path, learnt)
-            size = sum((folder / name).stat().st_size for name in FILES.values())
+            folder = write_folder(Path(place) / "model", recipe, path, learnt)
+            size = sum(file.stat().st_size for file in files_of(folder).values())
             scores, spent, heard = _through_runtime(folder, [trial.clips[i] for i in test])
             said[test] = scores
             spent_s, audio_s = spent_s + spent, audio_s + heard
-        frames = _BagOfFrames(recipe, learnt.codebook_path)
-        rows = frames.of_clips([trial.clips[i] for i in train])
-        numbers = _numbers(rows)
-        examples = Examples(
-            np.concatenate(rows),
-            trial.truth[train][numbers],
-            tuple(trial.clips[train[i]].recording for i in numbers),
-        )
-        head = chain.head(examples)
-        begun = time.perf_counter()
-        tested = frames.of_clips([trial.clips[i] for i in test])
-        bag[test] = [head.probabilities(row).mean(axis=0) for row in tested]
-        bag_spent_s += time.perf_counter() - begun
-        bag_size = frames.size + _head_size(head)
-    minutes = audio_s / 60.0
-    return [
-        Result(recipe.name, score_table(trial.truth, said), spent_s / minutes, size / 1e6),
-        Result(
-            f"{recipe.name}: mean of its PCA frames",
-            score_table(trial.truth, bag),
-            bag_spent_s / minutes,
-            bag_size / 1e6,
-        ),
-    ]
+    return Result(
+        recipe.name, score_table(trial.truth, said), spent_s / (audio_s / 60.0), size / 1e6
+    )
 
 
 def check_model(folder: Path, *, model_files: Sequence[Path] = ()) -> None:
@@ -231,30 +221,6 @@ def _readable(
     return choose_clips(good, [*left_out, *bad])
 
 
-class _BagOfFrames:
-    """The mean of a window's PCA frames: what there is before there are tokens."""
-
-    def __init__(self, recipe: Recipe, codebook: Path) -> None:
-        self._codebook = read_codebook(codebook)
-        self._extractor = FeatureExtractor(recipe.feature_spec())
-        self._per_window = recipe.frames_per_window
-        self.size = 4 * self._codebook.dims * (self._codebook.features + 1)
-
-    def of_clips(self, clips: Sequence[Clip]) -> list[FloatArray]:
-        """Return one mean a window of each clip, float32 [shape=(windows, dims)]."""
-        spec = self._extractor.spec
-        found = []
-        for clip in clips:
-            framer = Framer(frame_size=spec.frame_size, hop=spec.hop)
-            points = [
-                self._codebook.project(self._extractor.quick(framer.push(samples))[0])
-                for samples in stream_samples(clip.path, sample_rate_hz=spec.sample_rate_hz)
-            ]
-            windows = np.concatenate(points).reshape(-1, self._per_window, self._codebook.dims)
-            found.append(windows.mean(axis=1))
-        return found
-
-
 def _through_runtime(folder: Path, clips: Sequence[Clip]) -> tuple[FloatArray, float, float]:
     """Score clips by a model folder; return the scores, the seconds it took and those it heard."""
     from edge.load import load_model  # noqa: PLC0415 (the backends are heavy)
@@ -320,10 +286,6 @@ def _exported(head: Head) -> tuple[OnnxHead, int]:
         path = Path(place) / "head.onnx"
         write_onnx(head, path)
         return OnnxHead(path), path.stat().st_size
-
-
-def _head_size(head: Head) -> int:
-    return _exported(head)[1]
 
 
 def _folder_size(folder: Path) -> int:

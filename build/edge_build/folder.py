@@ -81,8 +81,10 @@ def write_folder(out: Path, recipe: Recipe, recipe_path: Path, learnt: Learnt) -
         ) from None
     try:
         part.chmod(0o755)
-        shutil.copyfile(learnt.codebook_path, part / FILES["codebook"])
-        np.save(part / FILES["vectors"], learnt.vectors)
+        if learnt.tokens is not None:
+            shutil.copyfile(learnt.tokens.path, part / FILES["codebook"])
+        if learnt.vectors is not None:
+            np.save(part / FILES["vectors"], learnt.vectors)
         write_onnx(learnt.head, part / FILES["head"])
         (part / FILES["labels"]).write_text("".join(f"{x}\n" for x in learnt.labels), "utf-8")
         shutil.copyfile(recipe_path, part / RECIPE_NAME)
@@ -97,9 +99,8 @@ def write_folder(out: Path, recipe: Recipe, recipe_path: Path, learnt: Learnt) -
 def manifest_of(folder: Path, recipe: Recipe, learnt: Learnt) -> dict[str, Any]:
     """Describe the files of a folder, which gives the model its name, as its `model.yaml`."""
     files: dict[str, dict[str, Any]] = {}
-    for key, name in FILES.items():
-        path = folder / name
-        files[key] = {"path": name, "sha256": sha256_of(path), "size": path.stat().st_size}
+    for key, path in files_of(folder).items():
+        files[key] = {"path": path.name, "sha256": sha256_of(path), "size": path.stat().st_size}
     files["labels"]["format"] = "lines"
     return {
         "schema": 1,
@@ -113,16 +114,22 @@ def manifest_of(folder: Path, recipe: Recipe, learnt: Learnt) -> dict[str, Any]:
             "step_seconds": FRAME_SECONDS,
         },
         "stsg": {
-            "tokens": learnt.codebook.tokens,
-            "dims": learnt.codebook.dims,
-            "vector_size": learnt.vectors.shape[1],
+            "tokens": learnt.tokens.codebook.tokens if learnt.tokens else 0,
+            "dims": learnt.tokens.codebook.dims if learnt.tokens else 0,
+            "vector_size": 0 if learnt.vectors is None else learnt.vectors.shape[1],
             "features": msgspec.to_builtins(recipe.features),
+            "pool": msgspec.to_builtins(recipe.window),
         },
         "golden": {"scores": "golden"},
         "licence": msgspec.to_builtins(recipe.licence),
         "source": recipe.source,
         "remedy": "build the model again with edge-build train",
     }
+
+
+def files_of(folder: Path) -> dict[str, Path]:
+    """Name the files of a model folder that are there, by their keys."""
+    return {key: folder / name for key, name in FILES.items() if (folder / name).is_file()}
 
 
 def _write_golden(folder: Path, recipe: Recipe, learnt: Learnt) -> None:

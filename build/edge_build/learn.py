@@ -10,8 +10,8 @@ import numpy as np
 from edge.contracts import FloatArray
 from edge.stsg.codebook import Codebook, TokenArray
 from edge.stsg.features import FeatureExtractor
-from edge.stsg.pooling import Part, Rows, Statistic
-from edge.stsg.tokenizer import Tokenizer
+from edge.stsg.pooling import Rows
+from edge.stsg.tokenizer import RowArray, Tokenizer
 from edge.stsg.vectors import WindowVector
 from edge_build.cache import Cache, key_of
 from edge_build.codebook import fit_codebook, read_codebook, tokens_for
@@ -19,7 +19,7 @@ from edge_build.dataset import Clip, choose_clips
 from edge_build.frames import FrameStore, TokenStore, hash_arrays
 from edge_build.head import Head, IntArray, fit_head
 from edge_build.pinned import library_versions, pinning
-from edge_build.recipe import Recipe
+from edge_build.recipe import Recipe, TablePart
 from edge_build.vectors import fit_vectors
 
 
@@ -35,16 +35,32 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Tokens:
+    """What makes points and tokens of frames, and what was made."""
+
+    path: Path
+    """The Faiss file."""
+    codebook: Codebook
+    sentences: tuple[TokenArray, ...]
+    """Of each clip; empty for a codebook without centroids."""
+    shortage: str
+    """Why there are fewer centroids than the recipe wants; empty where there are as many."""
+
+    @property
+    def unseen(self) -> int:
+        """Tokens that never occurred and have zeros for a vector."""
+        seen = np.unique(np.concatenate(self.sentences)) if self.sentences else ()
+        return self.codebook.tokens - len(seen)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Learnt:
     """What came out of the chain, and what went in."""
 
     labels: tuple[str, ...]
-    codebook_path: Path
-    codebook: Codebook
-    vectors: FloatArray
+    tokens: Tokens | None
+    vectors: FloatArray | None
     """[shape=(tokens, vector_size)]"""
-    unseen: int
-    """Tokens that never occurred and have zeros for a vector."""
     head: Head
     examples: Examples
     clips: tuple[Clip, ...]
@@ -90,20 +106,17 @@ class Chain:
         """Fit every link on clips that `prepare` found usable."""
         every = [*clips, *unlabelled]
         counts = [len(self.frame_store.frames(clip)) for clip in every]
-        tokens, shortage = tokens_for(sum(counts), self.recipe)
-        path, key = self._codebook(every, counts, tokens)
-        tokenizer = Tokenizer(FeatureExtractor(self.recipe.feature_spec()), read_codebook(path))
-        token_store = TokenStore(tokenizer, key, self.recipe, self._cache)
-        sentences = token_store.tokens(every)
-        vectors = self._vectors(sentences, tokens)
+        tokens = self._tokens(every, counts)
+        vectors = None
+        if tokens is not None and Rows.VECTORS in self.recipe.needs:
+            vectors = self._table(tokens)
         labels = tuple(sorted({clip.label for clip in clips if clip.label is not None}))
-        examples = self.examples(clips, sentences[: len(clips)], vectors, labels)
+        examples = self.examples(clips, tokens, vectors, labels)
+        shortage = tokens.shortage if tokens else ""
         return Learnt(
             labels,
-            path,
-            tokenizer.codebook,
+            tokens,
             vectors,
-            tokens - len(np.unique(np.concatenate(sentences))),
             self.head(examples),
             examples,
             tuple(clips),
@@ -115,20 +128,42 @@ class Chain:
     def examples(
         self,
         clips: Sequence[Clip],
-        tokens: Sequence[TokenArray],
-        vectors: FloatArray,
+        tokens: Tokens | None,
+        vectors: FloatArray | None,
         labels: Sequence[str],
     ) -> Examples:
-        """Pool the tokens of each window of each clip, as the runtime does."""
-        pooled = WindowVector([Part(Rows.VECTORS, (Statistic.MEAN,))], vectors)
+        """Make the vector of each window of each clip, as the runtime does.
+
+        Args:
+            clips: They begin the sentences of the tokens.
+            tokens: Where the recipe has them.
+            vectors: The table, where there is one.
+            labels: The classes.
+        """
+        window = WindowVector(self.recipe.parts, vectors)
         per_window = self.recipe.frames_per_window
-        rows = [
-            (pooled({Rows.TOKENS: window}), labels.index(clip.label or ""), clip.recording)
-            for clip, of_clip in zip(clips, tokens, strict=True)
-            for window in of_clip.reshape(-1, per_window)
-        ]
+        rows = []
+        for number, clip in enumerate(clips):
+            of_clip = self._rows(clip, number, tokens, window.needs)
+            for first in range(0, len(next(iter(of_clip.values()))), per_window):
+                part = {kind: found[first : first + per_window] for kind, found in of_clip.items()}
+                rows.append((window(part), labels.index(clip.label or ""), clip.recording))
         embeddings, numbers, recordings = zip(*rows, strict=True)
         return Examples(np.stack(embeddings), np.array(numbers, dtype=np.intp), recordings)
+
+    def _rows(
+        self, clip: Clip, number: int, tokens: Tokens | None, kinds: frozenset[Rows]
+    ) -> dict[Rows, RowArray]:
+        found: dict[Rows, RowArray] = {}
+        if Rows.TOKENS in kinds:
+            assert tokens is not None
+            found[Rows.TOKENS] = tokens.sentences[number]
+        if Rows.POINTS in kinds:
+            assert tokens is not None
+            found[Rows.POINTS] = tokens.codebook.project(self.frame_store.frames(clip))
+        if Rows.FEATURES in kinds:
+            found[Rows.FEATURES] = self.frame_store.frames(clip)
+        return found
 
     def head(self, examples: Examples) -> Head:
         """Train the recipe's head on examples."""
@@ -171,16 +206,17 @@ class Chain:
                 float(kept["validation_loss"]),
             )
 
-    def _codebook(
-        self, clips: Sequence[Clip], counts: Sequence[int], tokens: int
-    ) -> tuple[Path, str]:
+    def _tokens(self, clips: Sequence[Clip], counts: Sequence[int]) -> Tokens | None:
+        if self.recipe.tokens is None:
+            return None
+        count, shortage = tokens_for(sum(counts), self.recipe)
         key = self._key(
             "codebook",
             [clip.sha256 for clip in clips],
             self.recipe.sample_rate,
             msgspec.to_builtins(self.recipe.features),
             msgspec.to_builtins(self.recipe.tokens),
-            tokens,
+            count,
         )
 
         def make(part: Path) -> None:
@@ -188,11 +224,28 @@ class Chain:
                 lambda i: self.frame_store.frames(clips[i]),
                 counts,
                 self.recipe,
-                tokens=tokens,
+                tokens=count,
                 path=part,
             )
 
-        return self._cache.get("codebook", key, ".faiss", make), key
+        path = self._cache.get("codebook", key, ".faiss", make)
+        codebook = read_codebook(path)
+        sentences: Sequence[TokenArray] = ()
+        if Rows.TOKENS in self.recipe.needs:
+            tokenizer = Tokenizer(FeatureExtractor(self.recipe.feature_spec()), codebook)
+            sentences = TokenStore(tokenizer, key, self.recipe, self._cache).tokens(clips)
+        return Tokens(path, codebook, tuple(sentences), shortage)
+
+    def _table(self, tokens: Tokens) -> FloatArray:
+        """Put the parts of the table of vectors side by side."""
+        parts = []
+        for part in self.recipe.table:
+            match part:
+                case TablePart.WORD2VEC:
+                    parts.append(self._vectors(tokens.sentences, tokens.codebook.tokens))
+                case TablePart.CENTROID:
+                    parts.append(tokens.codebook.centroids)
+        return np.concatenate(parts, axis=1)
 
     def _vectors(self, sentences: Sequence[TokenArray], tokens: int) -> FloatArray:
         key = self._key(

@@ -1,6 +1,7 @@
 """The recipe: one strict YAML file that says everything about how a model is made."""
 
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,25 +11,44 @@ from msgspec import Meta
 from edge import strict_yaml
 from edge.contracts import FRAME_SECONDS
 from edge.errors import ConfigError
-from edge.model.manifest import FeaturesSpec, LicenceSpec, Name, Positive, PositiveFloat
+from edge.model.manifest import (
+    FeaturesSpec,
+    LicenceSpec,
+    Name,
+    PoolSpec,
+    Positive,
+    PositiveFloat,
+)
 from edge.strict_yaml import Record
+from edge.stsg.pooling import Part, Rows, Statistic
 from edge.stsg.spec import FeatureSpec
 
 Share = Annotated[float, Meta(gt=0, lt=1)]
+Count = Annotated[int, Meta(ge=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Seed = Annotated[int, Meta(ge=0, lt=2**31)]
 
 
-class TokenRecipe(Record, frozen=True):
-    """How frames become tokens: PCA, then K-means (section 3.2.1)."""
+class Projection(StrEnum):
+    """How mel bands become points."""
 
+    PCA = "pca"
+    """Fitted to the frames (section 3.2.1)."""
+    MFCC = "mfcc"
+    """The cosine transform of the bands: cepstral coefficients, as the first recipe had them."""
+
+
+class TokenRecipe(Record, frozen=True):
+    """How frames become points, and points tokens: PCA, then K-means (section 3.2.1)."""
+
+    projection: Projection = Projection.PCA
     dims: Positive = 128
-    """Dimensions that PCA keeps."""
+    """Dimensions that are kept."""
     whitening: Annotated[float, Meta(ge=0, le=1)] = 0.0
     """How far the dimensions are brought to equal variance before distances are taken: 0 not at
     all, 1 wholly. Without it the loudest differences, often the background's, make the tokens."""
-    count: Positive = 16_384
-    """Centroids K."""
+    count: Count = 16_384
+    """Centroids K; 0 for points without tokens."""
     iterations: Positive = 25
     """Rounds of K-means."""
     pca_frames: Positive = 200_000
@@ -48,6 +68,15 @@ class Word2vecRecipe(Record, frozen=True):
     sample: NotNegative = 1e-5
     """Frequent tokens are thinned out above this share; 0 keeps all."""
     epochs: Positive = 100
+
+
+class TablePart(StrEnum):
+    """What the table of vectors holds of each token; parts stand side by side in a row."""
+
+    WORD2VEC = "word2vec"
+    """Its skip-gram vector."""
+    CENTROID = "centroid"
+    """Its centroid: the look-up of the point itself, rounded."""
 
 
 class HeadRecipe(Record, frozen=True):
@@ -84,8 +113,14 @@ class Recipe(Record, frozen=True):
     sample_rate: Positive = 32_000
     """Hz."""
     features: FeaturesSpec = FeaturesSpec()
-    tokens: TokenRecipe = TokenRecipe()
+    tokens: TokenRecipe | None = TokenRecipe()
+    """null for a model without points and tokens."""
     word2vec: Word2vecRecipe = Word2vecRecipe()
+    table: Annotated[tuple[TablePart, ...], Meta(min_length=1)] = (TablePart.WORD2VEC,)
+    window: Annotated[tuple[PoolSpec, ...], Meta(min_length=1)] = (
+        PoolSpec(of=Rows.VECTORS, by=(Statistic.MEAN,)),
+    )
+    """How a window's frames become the vector that the head takes."""
     head: HeadRecipe = HeadRecipe()
     seed: Seed = 1
     recording: str | None = None
@@ -102,6 +137,17 @@ class Recipe(Record, frozen=True):
             ValueError: Values that do not fit one another.
         """
         return FeatureSpec(sample_rate_hz=self.sample_rate, **msgspec.structs.asdict(self.features))
+
+    @property
+    def parts(self) -> list[Part]:
+        """The parts of a window's vector, as the runtime knows them."""
+        return [Part(part.of, part.by) for part in self.window]
+
+    @property
+    def needs(self) -> frozenset[Rows]:
+        """What of frames a window's vector is made of; vectors, too, where they are."""
+        kinds = {part.of for part in self.window}
+        return frozenset(kinds | ({Rows.TOKENS} if Rows.VECTORS in kinds else set()))
 
     @property
     def frames_per_window(self) -> int:
@@ -136,7 +182,8 @@ def read_recipe(path: Path) -> Recipe:
             f"{recipe.features.hop} leave holes or have no centre",
             remedy="choose an even frame_size of at least hop",
         )
-    if recipe.tokens.dims > recipe.features.mel_bands:
+    _check_window(path, recipe)
+    if recipe.tokens is not None and recipe.tokens.dims > recipe.features.mel_bands:
         raise ConfigError(
             f"{path}: tokens.dims: {recipe.tokens.dims} dimensions cannot be taken from "
             f"{recipe.features.mel_bands} mel bands",
@@ -145,6 +192,24 @@ def read_recipe(path: Path) -> Recipe:
     if recipe.recording is not None:
         one_group(recipe.recording, where=f"{path}: recording")
     return recipe
+
+
+def _check_window(path: Path, recipe: Recipe) -> None:
+    """See that what a window is made of is made."""
+    remedy = "pool what there is, or describe what is missing"
+    if Rows.TOKENS in {part.of for part in recipe.window}:
+        raise ConfigError(
+            f"{path}: window: tokens are numbers and cannot be pooled",
+            remedy="pool vectors, points or features",
+        )
+    if recipe.tokens is None and recipe.needs & {Rows.POINTS, Rows.TOKENS}:
+        raise ConfigError(
+            f"{path}: window: there are neither points nor vectors without `tokens`", remedy=remedy
+        )
+    if Rows.TOKENS in recipe.needs and recipe.tokens is not None and not recipe.tokens.count:
+        raise ConfigError(
+            f"{path}: tokens.count: is 0, but the window pools vectors", remedy=remedy
+        )
 
 
 def one_group(pattern: str, *, where: str) -> re.Pattern[str]:

@@ -22,7 +22,7 @@ class Codebook:
     Args:
         projection: float32 [shape=(dims, features)], of a PCA, whitened or not.
         bias: float32 [shape=(dims,)], added after the projection.
-        centroids: float32 [shape=(tokens, dims)].
+        centroids: float32 [shape=(tokens, dims)]; none where only points are wanted.
     """
 
     def __init__(self, projection: FloatArray, bias: FloatArray, centroids: FloatArray) -> None:
@@ -44,12 +44,19 @@ class Codebook:
         rest = np.sqrt(np.sum(distinct[:, self._lead :] ** 2, axis=1))
         short = np.column_stack([distinct[:, : self._lead], rest])
         self._short_table = np.vstack([short.T, squared]).astype(np.float32)
-        self._norm = float(np.sqrt(squared.max()))
+        self._norm = float(np.sqrt(squared.max(initial=0.0)))
 
     @property
     def tokens(self) -> int:
         """Number of centroids."""
         return self._tokens
+
+    @property
+    def centroids(self) -> FloatArray:
+        """The centroids, float32 [shape=(tokens, dims)]; zeros for those that equal another."""
+        found = np.zeros((self._tokens, self.dims), dtype=np.float32)
+        found[self._numbers] = self._centroids
+        return found
 
     @property
     def dims(self) -> int:

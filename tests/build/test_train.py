@@ -70,7 +70,7 @@ def test_smaller_codebook_for_few_frames(tmp_path):
         out=tmp_path / "tiny",
         cache=Cache(tmp_path / "cache"),
     )
-    assert learnt.codebook.tokens == 600 // 4
+    assert learnt.tokens.codebook.tokens == 600 // 4
     assert [note.split("; ")[0] for note in learnt.notes] == [
         "600 frames are too few for 5000 centroids: 150 are made"
     ]
