@@ -1,5 +1,5 @@
 import pytest
-from tiny_training import RECIPE, write_recipe
+from tiny_training import RECIPE, REPOSITORY, write_recipe
 
 from edge.errors import ConfigError
 from edge_build.recipe import read_recipe
@@ -50,7 +50,62 @@ def test_bad_recipe(tmp_path, old, new, said):
 @pytest.mark.parametrize("name", REPOSITORY_RECIPES)
 def test_shipped_recipe_is_the_one_in_the_folder(name):
     """A shipped model folder holds the recipe it was made by, to the byte."""
-    from tiny_training import REPOSITORY
-
     recipe = REPOSITORY / "models" / "recipes" / f"{name}.yaml"
     assert recipe.read_bytes() == (REPOSITORY / "models" / name / "recipe.yaml").read_bytes()
+
+
+PAPER = {
+    "stsg-v1": ("mfcc", 20, 16_384, 384, 80, 0.75, 1e-4, 100),
+    "stsg-v2.0": ("pca", 128, 16_384, 1024, 80, 1.5, 1e-5, 100),
+    "stsg-v2.1": ("pca", 128, 16_384, 1024, 80, 0.0, 1e-5, 100),
+    "stsg-v2.2": ("pca", 128, 16_384, 1024, 80, -0.75, 1e-4, 100),
+}
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_the_papers_recipes_are_the_papers(name):
+    """Projection, dimensions, centroids, and the skip-gram's parameters."""
+    recipe = read_recipe(REPOSITORY / "models" / "recipes" / f"{name}.yaml")
+    tokens, vectors = recipe.tokens, recipe.word2vec
+    assert PAPER[name] == (
+        tokens.projection,
+        tokens.dims,
+        tokens.count,
+        vectors.vector_size,
+        vectors.window,
+        vectors.ns_exponent,
+        vectors.sample,
+        vectors.epochs,
+    )
+    assert (vectors.negative, tokens.whitening) == (5, 0.0)
+    assert [(part.of, part.by) for part in recipe.window] == [("vectors", ("mean",))]
+    assert (recipe.features.mel_bands, recipe.features.normalisation) == (
+        (128, "none") if name == "stsg-v1" else (768, "standard")
+    )
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "models" / "recipes").glob("*.yaml")))
+def test_every_recipe_can_be_read(path):
+    """And is called as its file is."""
+    assert read_recipe(path).name == path.stem
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("tokens: null", "without `tokens`"),
+        ("tokens: {dims: 4, count: 0}", "tokens.count: is 0"),
+        ("window: [{of: tokens, by: [mean]}]", "tokens are numbers"),
+        ("window: []", "window"),
+        ("window: [{of: points, by: []}]", "window"),
+        ("window: [{of: points, by: [median]}]", "window"),
+    ],
+)
+def test_a_window_of_what_is_not_made(tmp_path, change, said):
+    """What a window pools must be described."""
+    text = RECIPE
+    if change.startswith("tokens"):
+        text = text.replace("tokens: {dims: 4, count: 24, iterations: 4}\n", "")
+    with pytest.raises(ConfigError) as caught:
+        read_recipe(write_recipe(tmp_path, f"{text}\n{change}\n"))
+    assert said in caught.value.what
