@@ -46,6 +46,7 @@ The recipe is YAML; unknown keys are errors. models/recipes/ has examples.
 _EVALUATE_EXAMPLES = rf"""folds:
   --folds {FIRST_DIGIT}     from the file's name: the group of --fold-pattern ({DEFAULT_PATTERN})
   --folds 5               recordings dealt into five folds, class by class
+  --folds 80/20           a fifth of the recordings of each class is tested, once
   --folds table.csv:fold  from the column `fold` of a table whose column `file` names the clips
 
 A recording that would stand on both sides of a fold is refused. Which clips are of one recording
@@ -115,6 +116,8 @@ def _evaluate(options: argparse.Namespace, arguments: Sequence[str]) -> int:
         check_outputs({"--out": options.out})
     if options.card is not None and options.card.is_dir():
         check_folder("--card", options.card)
+    if options.report is not None:
+        _check_report(options.report)
     recipes = [read_recipe(Path(name)) for name in options.systems if is_recipe(name)]
     # Other last bits are other tokens, and other figures: 0.01 of F1 between two processors.
     rerun_pinned(arguments, threads_only=not all(recipe.deterministic for recipe in recipes))
@@ -137,6 +140,8 @@ def _evaluate(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     try:
         if options.out is not None:
             write_lines(options.out.resolve(), [evaluation.csv])
+        if options.report is not None:
+            evaluation.write_report(options.report)
         if options.card is not None:
             evaluation.add_to(options.card)
     except (EdgeError, OSError) as error:
@@ -153,6 +158,21 @@ def _check_extra() -> None:
             f"edge-build needs {', '.join(missing)}, which edge itself runs without",
             remedy="pip install 'edge-bioacoustics[build]'",
         )
+
+
+def _check_report(folder: Path) -> None:
+    if not importlib.util.find_spec("matplotlib"):
+        raise InputError(
+            "--report draws with matplotlib, which is not installed",
+            remedy="pip install 'edge-bioacoustics[build]'",
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as reason:
+        raise InputError(
+            f"--report: {folder} cannot be made: {reason.strerror}", remedy="name another folder"
+        ) from None
+    check_folder("--report", folder)
 
 
 def _check_cache(folder: Path) -> None:
@@ -237,6 +257,12 @@ def _add_evaluate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
         "--recording", metavar="REGEX", help="its group in a file's name names the recording"
     )
     evaluate.add_argument("--out", type=Path, metavar="FILE.csv", help="write the table as CSV too")
+    evaluate.add_argument(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="write tables and pictures: systems side by side, and what each takes for what",
+    )
     evaluate.add_argument(
         "--card", type=Path, metavar="DIR", help="write the table into this model folder's card too"
     )

@@ -23,6 +23,7 @@ from edge_build.cache import Cache
 from edge_build.dataset import Clip, choose_clips
 from edge_build.export import write_onnx
 from edge_build.folder import files_of, write_folder
+from edge_build.folds import NEVER_TESTED
 from edge_build.frames import stream_samples, try_each
 from edge_build.head import Head, fit_head
 from edge_build.learn import Chain
@@ -41,10 +42,19 @@ class Trial:
 
     def splits(self) -> Iterator[tuple[str, list[int], list[int]]]:
         """Yield each fold's name, and the numbers of the clips to learn from and to test on."""
-        for fold in sorted(set(self.folds)):
+        for fold in sorted(set(self.folds) - {NEVER_TESTED}):
             test = [i for i, name in enumerate(self.folds) if name == fold]
             train = [i for i, name in enumerate(self.folds) if name != fold]
             yield fold, train, test
+
+    def result(
+        self, system: str, said: FloatArray, seconds_per_minute: float, megabytes: float
+    ) -> "Result":
+        """Make the result of what a system said of each clip [shape=(n, n_labels)]."""
+        tested = [i for i, fold in enumerate(self.folds) if fold != NEVER_TESTED]
+        return Result(
+            system, self.labels, self.truth[tested], said[tested], seconds_per_minute, megabytes
+        )
 
     @property
     def truth(self) -> NDArray[np.intp]:
@@ -52,17 +62,26 @@ class Trial:
         return np.array([self.labels.index(clip.label or "") for clip in self.clips], dtype=np.intp)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Result:
-    """One system's line in the table."""
+    """One system's line in the table, and what it is made of."""
 
     system: str
-    scores: Scores
+    labels: tuple[str, ...]
+    truth: NDArray[np.intp]
+    """Class number of each clip that was tested [shape=(n,)]."""
+    said: FloatArray
+    """What the system said of each of them [shape=(n, n_labels)]."""
     seconds_per_minute: float
     """Time to score a minute of audio on one core, decoding included, in seconds; longer than
     `edge-batch` takes where the arithmetic is pinned."""
     megabytes: float
     """Size of the model's files, head included."""
+
+    @property
+    def scores(self) -> Scores:
+        """The figures."""
+        return score_table(self.truth, self.said)
 
 
 def evaluate_recipe(path: Path, trial: Trial, cache: Cache) -> list[Result]:
@@ -100,9 +119,7 @@ def _evaluate_recipe(recipe: Recipe, path: Path, trial: Trial, cache: Cache) -> 
             scores, spent, heard = _through_runtime(folder, [trial.clips[i] for i in test])
             said[test] = scores
             spent_s, audio_s = spent_s + spent, audio_s + heard
-    return Result(
-        recipe.name, score_table(trial.truth, said), spent_s / (audio_s / 60.0), size / 1e6
-    )
+    return trial.result(recipe.name, said, spent_s / (audio_s / 60.0), size / 1e6)
 
 
 def check_model(folder: Path, *, model_files: Sequence[Path] = ()) -> None:
@@ -164,9 +181,9 @@ def evaluate_model(
         exported, head_bytes = _exported(head)
         for i in test:
             said[i] = np.mean([exported(row) for row in rows[i]], axis=0)
-    return Result(
+    return trial.result(
         f"{identity} + head",
-        score_table(trial.truth, said),
+        said,
         spent / (audio_s / 60.0),
         (size + head_bytes) / 1e6,
     )

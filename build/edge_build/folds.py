@@ -12,6 +12,9 @@ from edge.errors import InputError
 from edge_build.dataset import Clip
 
 FIRST_DIGIT = "first-digit"
+HOLD_OUT = "80/20"
+NEVER_TESTED = ""
+"""The fold of clips that are only learnt from."""
 DEFAULT_PATTERN = r"^(\d)-"
 
 
@@ -21,8 +24,9 @@ def folds_of(clips: Sequence[Clip], rule: str, pattern: re.Pattern[str], *, seed
     Args:
         clips: Labelled clips.
         rule: `first-digit` takes the fold from the file's name by `pattern`; a number k deals
-            recordings into k folds, class by class; `TABLE.csv:COLUMN` looks it up in a column of
-            a table whose column `file` holds file names.
+            recordings into k folds, class by class; `80/20` tests on a fifth of the recordings of
+            each class and learns from the others (the paper's split, section 4); `TABLE.csv:COLUMN`
+            looks it up in a column of a table whose column `file` holds file names.
         pattern: Has one group, searched for in the file's name.
         seed: Of the dealing.
 
@@ -33,12 +37,17 @@ def folds_of(clips: Sequence[Clip], rule: str, pattern: re.Pattern[str], *, seed
         folds = [_by_name(clip, pattern) for clip in clips]
     elif rule.isdecimal() and int(rule) >= 2:
         folds = _dealt(clips, int(rule), seed=seed)
+    elif rule == HOLD_OUT:
+        # The first of five: the others are never tested.
+        dealt = _dealt(clips, 5, seed=seed)
+        folds = [rule if fold == "1" else NEVER_TESTED for fold in dealt]
     elif ":" in rule:
         folds = _by_table(clips, rule)
     else:
         raise InputError(
             f"--folds {rule}: is no rule for folds",
-            remedy=f"say {FIRST_DIGIT}, a number from 2 on such as 5, or TABLE.csv:COLUMN",
+            remedy=f"say {FIRST_DIGIT}, a number from 2 on such as 5, {HOLD_OUT}, or "
+            "TABLE.csv:COLUMN",
         )
     _check(clips, folds, rule)
     return folds

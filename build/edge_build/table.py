@@ -2,7 +2,9 @@
 
 import csv
 import io
+import re
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,13 @@ from tqdm import tqdm
 from edge.errors import InputError
 from edge_build.cache import Cache
 from edge_build.card import add_scores
+from edge_build.charts import (
+    class_report,
+    confusion_of,
+    draw_classes,
+    draw_comparison,
+    draw_confusion,
+)
 from edge_build.commands import PATHS_REMARK, evaluate_command, last_name
 from edge_build.dataset import Clip, find_labelled, find_unlabelled
 from edge_build.evaluate import (
@@ -23,7 +32,7 @@ from edge_build.evaluate import (
     usable_trial,
 )
 from edge_build.folder import CARD_NAME
-from edge_build.folds import folds_of
+from edge_build.folds import HOLD_OUT, NEVER_TESTED, folds_of
 from edge_build.recipe import is_recipe, one_group, read_recipe
 
 COLUMNS = (
@@ -47,6 +56,23 @@ class Evaluation:
     """Its heading in a model card."""
     card: str
     """What a model card says of it."""
+    results: tuple[Result, ...]
+
+    def write_report(self, folder: Path) -> None:
+        """Write tables and pictures into a folder, which is made.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "table.md").write_text(self.markdown, "utf-8")
+        (folder / "table.csv").write_text(self.csv, "utf-8")
+        draw_comparison(self.results, folder / "table.png")
+        for result in self.results:
+            name = re.sub(r"[^A-Za-z0-9._-]+", "-", result.system)
+            draw_confusion(result, folder / f"{name}.confusion.png")
+            draw_classes(result, folder / f"{name}.classes.png")
+            (folder / f"{name}.classes.csv").write_text(class_table(result), "utf-8")
 
     def add_to(self, folder: Path) -> None:
         """Write it into a model folder's card.
@@ -106,6 +132,8 @@ def run_evaluation(
     others = find_unlabelled(unlabelled)
     _refuse_twice(clips, others)
     seed = recipes[0].seed if recipes else 1
+    clips, lonely = _without_lonely(clips)
+    left_out = [*left_out, *lonely]
     fold_of = folds_of(clips, folds, one_group(fold_pattern, where="--fold-pattern"), seed=seed)
     few = _fewer_folds(folds, len(set(fold_of)))
     for note in few:
@@ -133,16 +161,33 @@ def run_evaluation(
         model_files=model_files,
         card=card,
     )
+    tested = sum(fold != NEVER_TESTED for fold in trial.folds)
+    count = len(set(trial.folds) - {NEVER_TESTED})
     return Evaluation(
         markdown_table(results),
         csv_table(results),
-        f"{last_name(data)}, {len(set(trial.folds))} folds",
-        f"{len(trial.clips)} clips. Codebook, vectors and head were learnt again without each "
+        f"{last_name(data)}, {folds if folds == HOLD_OUT else f'{count} folds'}",
+        f"{tested} clips. Codebook, vectors and head were learnt again without each "
         "fold that they were tested on; the figures are of all clips together, one answer "
         f"each.\n\n{markdown_table(results, timed=False)}\n"
         + "".join(f"- {note}\n" for note in [*few, *notes])
         + f"\n{command}\n\n{PATHS_REMARK}",
+        tuple(results),
     )
+
+
+def _without_lonely(clips: Sequence[Clip]) -> tuple[list[Clip], list[str]]:
+    """Leave out classes of one recording: nothing of them is left to test on (section 4).
+
+    Returns:
+        The other clips, and a note on each class.
+    """
+    recordings: dict[str | None, set[str]] = defaultdict(set)
+    for clip in clips:
+        recordings[clip.label].add(clip.recording)
+    lonely = sorted(label for label, found in recordings.items() if len(found) == 1 and label)
+    notes = [f"{label}: is one recording, and is left out" for label in lonely]
+    return [clip for clip in clips if clip.label not in lonely], notes
 
 
 def _fewer_folds(rule: str, folds: int) -> list[str]:
@@ -170,6 +215,18 @@ def csv_table(results: Sequence[Result]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows(map(_cells, results))
+    return text.getvalue()
+
+
+def class_table(result: Result) -> str:
+    """Write precision, recall, F1 and number of each class as CSV with a header row."""
+    confusion = confusion_of(result)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["label", "precision", "recall", "F1", "clips"])
+    rows = zip(result.labels, class_report(confusion), confusion.sum(axis=1), strict=True)
+    for label, figures, number in rows:
+        writer.writerow([label, *(f"{figure:.3f}" for figure in figures), number])
     return text.getvalue()
 
 

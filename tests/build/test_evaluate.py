@@ -6,7 +6,12 @@ import sys
 
 import numpy as np
 import pytest
-from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.metrics import (
+    confusion_matrix,
+    f1_score,
+    precision_recall_fscore_support,
+    roc_auc_score,
+)
 from tiny_clip import change, write_tiny_clip
 from tiny_training import (
     RECIPE,
@@ -20,7 +25,9 @@ from tiny_training import (
 )
 
 from edge.errors import InputError
+from edge_build.charts import class_report, confusion_of
 from edge_build.dataset import find_labelled
+from edge_build.evaluate import Result
 from edge_build.folds import DEFAULT_PATTERN, FIRST_DIGIT, folds_of
 from edge_build.scores import score_table
 
@@ -83,6 +90,16 @@ def test_dealt_folds_keep_recordings_whole(tmp_path):
         for label in ("tone-0", "tone-1", "tone-2")
     ]
     assert counts == [2] * 12
+
+
+def test_a_fifth_is_held_out(tmp_path):
+    """80/20 tests whole recordings of each class, once, and learns from the others."""
+    folder = write_clips(tmp_path / "d", clips=10)
+    clips, _ = find_labelled(folder)
+    folds = folds_of(clips, "80/20", PATTERN, seed=1)
+    assert {"80/20", ""} == set(folds)
+    tested = [clip.label for clip, fold in zip(clips, folds, strict=True) if fold]
+    assert sorted(tested) == ["tone-0"] * 2 + ["tone-1"] * 2 + ["tone-2"] * 2
 
 
 @pytest.mark.parametrize("same_file", [True, False])
@@ -301,3 +318,48 @@ def test_the_card_s_command_asks_for_files_that_do_not_ship(tmp_path):
     assert done.returncode == 0, done.stderr
     shown = sorted(shown_commands(model / "MODEL_CARD.md"))[0]
     assert shown[-2:] == ["--model-files", "DIR"]
+
+
+def test_a_report_of_pictures_and_tables(tmp_path):
+    """Held-out scores, a class of one recording left out, and of each system what it confuses."""
+    data = write_clips(tmp_path / "d", clips=6)
+    (data / "lonely").mkdir()
+    shutil.copy(data / "tone-0" / "r00.wav", data / "lonely" / "r77.wav")
+    path = data / "lonely" / "r77.wav"
+    path.write_bytes(path.read_bytes()[:-2] + b"\x07\x00")
+    recipe = write_recipe(tmp_path, RECIPE.replace(r"^(r\d+)", r"^(r\d+)"))
+    report = tmp_path / "report"
+    done = run_edge_build(
+        "evaluate",
+        recipe,
+        "--data",
+        data,
+        "--folds",
+        "80/20",
+        "--report",
+        report,
+        cache=tmp_path / "cache",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "lonely: is one recording, and is left out" in done.stderr
+    for name in ("table.png", "tiny.confusion.png", "tiny.classes.png"):
+        assert (report / name).read_bytes().startswith(b"\x89PNG")
+    assert (report / "table.md").read_text() == done.stdout
+    with (report / "tiny.classes.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == ["tone-0", "tone-1", "tone-2"]
+    assert all(int(row["clips"]) >= 1 for row in rows)
+
+
+def test_the_figures_of_classes():
+    """Precision, recall and F1 by class, as scikit-learn has them."""
+    rng = np.random.default_rng(5)
+    truth, said = rng.integers(0, 4, 200), rng.random((200, 5)).astype(np.float32)
+    said[:, 4] = 0.0
+    result = Result("x", tuple("abcde"), truth, said, 1.0, 1.0)
+    counts = confusion_of(result)
+    assert np.array_equal(confusion_matrix(truth, said.argmax(1), labels=range(5)), counts)
+    expected = precision_recall_fscore_support(
+        truth, said.argmax(1), labels=range(5), zero_division=np.nan
+    )[:3]
+    np.testing.assert_allclose(class_report(counts), np.stack(expected, axis=1), rtol=1e-6)
