@@ -56,9 +56,9 @@ class PostSpec(Choice, frozen=True):
     threshold: ThresholdSpec | None = None
 
     @staticmethod
-    def threshold_of(level: float) -> "PostSpec":
-        """One threshold for every label."""
-        return PostSpec(threshold=ThresholdSpec(default=level))
+    def threshold_of(level: float, labels: Mapping[str, float] | None = None) -> "PostSpec":
+        """One threshold for every label but those that have their own."""
+        return PostSpec(threshold=ThresholdSpec(default=level, labels=labels or {}))
 
 
 def read_post(path: Path) -> list[PostSpec]:

@@ -47,8 +47,13 @@ def tiny_net(*, seed: int = 1, labels: int = len(LABELS), samples: int = CLIP) -
     )
 
 
-def write_tflite(net: TinyNet, path: Path, *, inputs: int = 1) -> None:
-    """Write `wave` [1, n] -> `embedding` (an inner tensor) -> `logits` [1, n_labels]."""
+def write_tflite(
+    net: TinyNet, path: Path, *, inputs: int = 1, blocks: tuple[int, ...] | None = None
+) -> None:
+    """Write `wave` [1, n] -> `embedding` (an inner tensor) -> `logits` [1, n_labels].
+
+    With `blocks`, the samples are first laid out in that shape, as an inner tensor `blocks`.
+    """
     import flatbuffers
     from ai_edge_litert import schema_py_generated as schema
 
@@ -58,6 +63,8 @@ def write_tflite(net: TinyNet, path: Path, *, inputs: int = 1) -> None:
     def add(name: str, shape: tuple[int, ...], content: np.ndarray | None = None) -> int:
         tensor = schema.TensorT()
         tensor.name, tensor.shape, tensor.type = name, shape, schema.TensorType.FLOAT32
+        if content is not None and content.dtype == np.int32:
+            tensor.type = schema.TensorType.INT32
         tensor.buffer = 0
         if content is not None:
             tensor.buffer = len(buffers)
@@ -86,30 +93,60 @@ def write_tflite(net: TinyNet, path: Path, *, inputs: int = 1) -> None:
     graph.inputs = [wave] + [add(f"more_{k}", (1, 1)) for k in range(inputs - 1)]
     graph.outputs = [logits]
     relu, none = schema.ActivationFunctionType.RELU, schema.ActivationFunctionType.NONE
+    laid_out, source = [], wave
+    if blocks is not None:
+        shape = add("shape", (len(blocks),), np.array(blocks, dtype=np.int32))
+        source = add("blocks", blocks)
+        laid_out = [schema.OperatorT()]
+        laid_out[0].opcodeIndex, laid_out[0].inputs, laid_out[0].outputs = (
+            1,
+            [wave, shape],
+            [source],
+        )
     graph.operators = [
-        connect(wave, first, first_bias, embedding, relu),
+        *laid_out,
+        connect(source, first, first_bias, embedding, relu),
         connect(embedding, last, last_bias, logits, none),
     ]
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.FULLY_CONNECTED
-    code.version = 1
+    codes = [schema.OperatorCodeT(), schema.OperatorCodeT()]
+    kinds = (schema.BuiltinOperator.FULLY_CONNECTED, schema.BuiltinOperator.RESHAPE)
+    for code, kind in zip(codes, kinds, strict=True):
+        code.builtinCode = code.deprecatedBuiltinCode = kind
+        code.version = 1
     model = schema.ModelT()
-    model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, [code], [graph], buffers
+    model.version, model.operatorCodes, model.subgraphs, model.buffers = 3, codes, [graph], buffers
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     path.write_bytes(bytes(builder.Output()))
 
 
 def write_onnx(
-    net: TinyNet, path: Path, *, batch: int | str = 1, outputs: tuple[str, ...] = ("logits",)
+    net: TinyNet,
+    path: Path,
+    *,
+    batch: int | str = 1,
+    outputs: tuple[str, ...] = ("logits",),
+    blocks: tuple[int, ...] | None = None,
 ) -> None:
     """Write the same net with `wave` as its input and some of its tensors as outputs."""
     from onnx import TensorProto, helper, numpy_helper
 
     widths = {"embedding": EMBEDDING, "logits": len(net.last_bias)}
+    source, laid_out = "wave", []
+    weights = [
+        numpy_helper.from_array(getattr(net, name), name) for name in net.__dataclass_fields__
+    ]
+    if blocks is not None:
+        weights.append(numpy_helper.from_array(np.array(blocks, dtype=np.int64), "shape"))
+        laid_out = [
+            helper.make_node("Reshape", ["wave", "shape"], ["blocks"]),
+            helper.make_node("Flatten", ["blocks"], ["flat"]),
+        ]
+        source = "flat"
     graph = helper.make_graph(
         [
-            helper.make_node("Gemm", ["wave", "first", "first_bias"], ["sum"], transB=1),
+            *laid_out,
+            helper.make_node("Gemm", [source, "first", "first_bias"], ["sum"], transB=1),
             helper.make_node("Relu", ["sum"], ["embedding"]),
             helper.make_node("Gemm", ["embedding", "last", "last_bias"], ["logits"], transB=1),
         ],
@@ -119,7 +156,7 @@ def write_onnx(
             helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, widths[name]])
             for name in outputs
         ],
-        [numpy_helper.from_array(getattr(net, name), name) for name in net.__dataclass_fields__],
+        weights,
     )
     _save_onnx(graph, path)
 

@@ -1,10 +1,12 @@
 """Results kept on disk by what they were made from: a second run takes up where one ended."""
 
+import fcntl
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ class Cache:
     """A folder of files, each named by a stage and the hash of all that went into it.
 
     A file appears whole or not at all, so a killed run leaves nothing that a later one could
-    mistake for a result.
+    mistake for a result. Processes may share it: what one is making the others wait for.
 
     Args:
         folder: Where the files live; made where it is missing.
@@ -38,6 +40,12 @@ class Cache:
         if path.is_file():
             return path
         path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(path.with_name(f".lock-{key}")):
+            if not path.is_file():
+                self._make(path, suffix, make)
+        return path
+
+    def _make(self, path: Path, suffix: str, make: Callable[[Path], None]) -> None:
         handle, name = tempfile.mkstemp(prefix=".part-", suffix=suffix, dir=path.parent)
         os.close(handle)
         part = Path(name)
@@ -46,7 +54,26 @@ class Cache:
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
-        return path
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Hold a lock that the system takes back from a process that ends; the file goes with it."""
+    while True:
+        with lock.open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                same = os.path.samestat(os.fstat(file.fileno()), lock.stat())
+            except FileNotFoundError:
+                same = False
+            # Who held it before may have removed it, and another hold the one that is there now.
+            if not same:
+                continue
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+            return
 
 
 def key_of(*parts: Any) -> str:

@@ -48,12 +48,23 @@ class Trial:
             yield fold, train, test
 
     def result(
-        self, system: str, said: FloatArray, seconds_per_minute: float, megabytes: float
+        self,
+        system: str,
+        said: FloatArray,
+        seconds_per_minute: float,
+        megabytes: float,
+        notes: Sequence[str] = (),
     ) -> "Result":
         """Make the result of what a system said of each clip [shape=(n, n_labels)]."""
         tested = [i for i, fold in enumerate(self.folds) if fold != NEVER_TESTED]
         return Result(
-            system, self.labels, self.truth[tested], said[tested], seconds_per_minute, megabytes
+            system,
+            self.labels,
+            self.truth[tested],
+            said[tested],
+            seconds_per_minute,
+            megabytes,
+            tuple(notes),
         )
 
     @property
@@ -77,6 +88,8 @@ class Result:
     `edge-batch` takes where the arithmetic is pinned."""
     megabytes: float
     """Size of the model's files, head included."""
+    notes: tuple[str, ...] = ()
+    """What was made smaller than asked for, a line each."""
 
     @property
     def scores(self) -> Scores:
@@ -92,34 +105,47 @@ def evaluate_recipe(path: Path, trial: Trial, cache: Cache) -> list[Result]:
         without tokens), which says what the tokens are worth.
     """
     recipe = read_recipe(path)
-    found = [_evaluate_recipe(recipe, path, trial, cache)]
+    found = [evaluate_alone(recipe, path, trial, cache)]
     if Rows.VECTORS in recipe.needs:
         bag = msgspec.structs.replace(
             recipe,
             name=f"{recipe.name}: mean of its PCA frames",
             window=(PoolSpec(of=Rows.POINTS, by=(Statistic.MEAN,)),),
         )
-        found.append(_evaluate_recipe(bag, path, trial, cache))
+        found.append(evaluate_alone(bag, path, trial, cache))
     return found
 
 
-def _evaluate_recipe(recipe: Recipe, path: Path, trial: Trial, cache: Cache) -> Result:
+def evaluate_alone(recipe: Recipe, path: Path, trial: Trial, cache: Cache) -> Result:
+    """Learn everything again without each fold, then score it through the runtime.
+
+    Args:
+        recipe: What is learnt.
+        path: The file that goes into the model folder as its recipe.
+        trial: What to learn from and to test on.
+        cache: Where results are kept.
+
+    Raises:
+        InputError: A fold leaves too little to learn from.
+    """
     chain = Chain(recipe, cache)
     chain.prepare(trial.clips, trial.unlabelled)
     said = np.zeros((len(trial.clips), len(trial.labels)), dtype=np.float32)
     spent_s = audio_s = 0.0
     size = 0
+    notes: list[str] = []
     for fold, train, test in trial.splits():
         tqdm.write(f"{recipe.name}: without fold {fold}", file=sys.stderr)
         _check_classes(trial, train, fold)
         learnt = chain.learn([trial.clips[i] for i in train], trial.unlabelled)
+        notes += [note for note in learnt.notes if note not in notes]
         with tempfile.TemporaryDirectory() as place:
             folder = write_folder(Path(place) / "model", recipe, path, learnt)
             size = sum(file.stat().st_size for file in files_of(folder).values())
             scores, spent, heard = _through_runtime(folder, [trial.clips[i] for i in test])
             said[test] = scores
             spent_s, audio_s = spent_s + spent, audio_s + heard
-    return trial.result(recipe.name, said, spent_s / (audio_s / 60.0), size / 1e6)
+    return trial.result(recipe.name, said, spent_s / (audio_s / 60.0), size / 1e6, notes)
 
 
 def check_model(folder: Path, *, model_files: Sequence[Path] = ()) -> None:
@@ -128,10 +154,15 @@ def check_model(folder: Path, *, model_files: Sequence[Path] = ()) -> None:
     Raises:
         ModelError: The model does not load, or shows no embedding.
     """
-    _load(folder, model_files).close()
+    load_embedder(folder, model_files).close()
 
 
-def _load(folder: Path, model_files: Sequence[Path]) -> Model:
+def load_embedder(folder: Path, model_files: Sequence[Path] = ()) -> Model:
+    """Load a model that shows embeddings.
+
+    Raises:
+        ModelError: It does not load, or shows none.
+    """
     from edge.load import load_model  # noqa: PLC0415 (the backends are heavy)
 
     model = load_model(folder, external=model_files)
@@ -160,8 +191,8 @@ def evaluate_model(
     Raises:
         ModelError: The model does not load, or shows no embedding.
     """
-    model = _load(folder, model_files)
-    rows, spent, audio_s = _embeddings(model, trial.clips)
+    model = load_embedder(folder, model_files)
+    rows, spent, audio_s = embed_clips(model, trial.clips)
     identity, size = model.info.name, _folder_size(folder)
     model.close()
     said = np.zeros((len(trial.clips), len(trial.labels)), dtype=np.float32)
@@ -207,7 +238,7 @@ def usable_trial(
         InputError: Fewer than two classes are left.
     """
     notes: list[str] = []
-    for prepare in [Chain(recipe, cache).prepare for recipe in recipes] or [_readable]:
+    for prepare in [Chain(recipe, cache).prepare for recipe in recipes] or [readable]:
         good, others, said = prepare(trial.clips, trial.unlabelled, left_out)
         left_out = ()
         kept = {clip.name for clip in good}
@@ -225,7 +256,7 @@ def usable_trial(
     return trial, notes
 
 
-def _readable(
+def readable(
     clips: Sequence[Clip], unlabelled: Sequence[Clip], left_out: Sequence[str] = ()
 ) -> tuple[list[Clip], list[Clip], list[str]]:
     """Choose what can be read and framed, where no recipe takes part."""
@@ -255,7 +286,12 @@ def _through_runtime(folder: Path, clips: Sequence[Clip]) -> tuple[FloatArray, f
     return np.stack(rows), spent_s, audio_s
 
 
-def _embeddings(model: Model, clips: Sequence[Clip]) -> tuple[list[FloatArray], float, float]:
+def embed_clips(model: Model, clips: Sequence[Clip]) -> tuple[list[FloatArray], float, float]:
+    """Let a model's own backend make the embedding of each 5 s window of clips.
+
+    Returns:
+        The embeddings of each clip [shape=(windows, size)], the seconds it took and those it heard.
+    """
     rows = []
     audio_s = 0.0
     begun = time.perf_counter()

@@ -4,7 +4,6 @@ import csv
 import io
 import re
 import sys
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,18 +21,16 @@ from edge_build.charts import (
     draw_confusion,
 )
 from edge_build.commands import PATHS_REMARK, evaluate_command, last_name
-from edge_build.dataset import Clip, find_labelled, find_unlabelled
 from edge_build.evaluate import (
     Result,
-    Trial,
     check_model,
     evaluate_model,
     evaluate_recipe,
-    usable_trial,
 )
 from edge_build.folder import CARD_NAME
-from edge_build.folds import HOLD_OUT, NEVER_TESTED, folds_of
-from edge_build.recipe import is_recipe, one_group, read_recipe
+from edge_build.folds import HOLD_OUT, NEVER_TESTED
+from edge_build.recipe import is_recipe, read_recipe
+from edge_build.task import find_trial
 
 COLUMNS = (
     "system",
@@ -125,23 +122,16 @@ def run_evaluation(
     for place in places:
         if not is_recipe(place.name):
             check_model(place, model_files=model_files)
-    said = recording or next((r.recording for r in recipes if r.recording), None)
-    clips, left_out = find_labelled(
-        data, recording=one_group(said, where="--recording") if said else None
+    trial, notes = find_trial(
+        recipes,
+        data=data,
+        unlabelled=unlabelled,
+        folds=folds,
+        fold_pattern=fold_pattern,
+        recording=recording,
+        cache=cache,
     )
-    others = find_unlabelled(unlabelled)
-    _refuse_twice(clips, others)
     seed = recipes[0].seed if recipes else 1
-    clips, lonely = _without_lonely(clips)
-    left_out = [*left_out, *lonely]
-    fold_of = folds_of(clips, folds, one_group(fold_pattern, where="--fold-pattern"), seed=seed)
-    few = _fewer_folds(folds, len(set(fold_of)))
-    for note in few:
-        tqdm.write(f"edge-build: note: {note}", file=sys.stderr)
-    labels = tuple(sorted({clip.label for clip in clips if clip.label}))
-    trial, notes = usable_trial(
-        Trial(tuple(clips), tuple(fold_of), tuple(others), labels), recipes, cache, left_out
-    )
     results: list[Result] = []
     for place in places:
         if is_recipe(place.name):
@@ -170,31 +160,10 @@ def run_evaluation(
         f"{tested} clips. Codebook, vectors and head were learnt again without each "
         "fold that they were tested on; the figures are of all clips together, one answer "
         f"each.\n\n{markdown_table(results, timed=False)}\n"
-        + "".join(f"- {note}\n" for note in [*few, *notes])
+        + "".join(f"- {note}\n" for note in notes)
         + f"\n{command}\n\n{PATHS_REMARK}",
         tuple(results),
     )
-
-
-def _without_lonely(clips: Sequence[Clip]) -> tuple[list[Clip], list[str]]:
-    """Leave out classes of one recording: nothing of them is left to test on (section 4).
-
-    Returns:
-        The other clips, and a note on each class.
-    """
-    recordings: dict[str | None, set[str]] = defaultdict(set)
-    for clip in clips:
-        recordings[clip.label].add(clip.recording)
-    lonely = sorted(label for label, found in recordings.items() if len(found) == 1 and label)
-    notes = [f"{label}: is one recording, and is left out" for label in lonely]
-    return [clip for clip in clips if clip.label not in lonely], notes
-
-
-def _fewer_folds(rule: str, folds: int) -> list[str]:
-    """Say where fewer folds were dealt than were asked for."""
-    if not rule.isdigit() or folds == int(rule):
-        return []
-    return [f"--folds {rule}: {folds} folds were dealt; no class has more recordings"]
 
 
 def markdown_table(results: Sequence[Result], *, timed: bool = True) -> str:
@@ -239,14 +208,3 @@ def _cells(result: Result) -> list[str]:
         f"{result.seconds_per_minute:.3f}",
         f"{result.megabytes:.3f}",
     ]
-
-
-def _refuse_twice(clips: Sequence[Clip], unlabelled: Sequence[Clip]) -> None:
-    """Refuse audio that is tested on, and learnt from without labels."""
-    tested = {clip.sha256: clip for clip in clips}
-    for clip in unlabelled:
-        if clip.sha256 in tested:
-            raise InputError(
-                f"{clip.path} leaks: it is {tested[clip.sha256].name} of the test folds",
-                remedy="take it out of --unlabelled",
-            )

@@ -1,13 +1,17 @@
 """Runs ONNX models of fixed clips, by onnxruntime."""
 
+import difflib
 from typing import Any
 
 import numpy as np
 
 from edge.contracts import FloatArray
+from edge.errors import ModelError
 from edge.model.clip_model import ClipModel, check_inputs, check_width, clip_samples
 from edge.model.folder import ModelFolder
+from edge.model.onnx_graph import nodes_of
 from edge.model.onnx_session import open_session, width_of
+from edge.windows.tensor_pool import TensorPool, channel_axis, pool_tensor
 
 
 def load(folder: ModelFolder) -> ClipModel:
@@ -32,18 +36,18 @@ class OnnxGraph:
     def __init__(self, folder: ModelFolder) -> None:
         self._folder = folder
         self._path = folder.file("model")
-        try:
-            self._session: Any = open_session(self._path)
-        except ValueError as reason:
-            raise folder.error(
-                "files.model", str(reason), remedy="restore the file, or export the model again"
-            ) from None
-        self._input, self._input_shape = self._fit_input()
         said = folder.manifest.output
+        self._pool = said.pool
+        self._session: Any = self._open()
+        outputs = [argument.name for argument in self._session.get_outputs()]
+        if isinstance(said.embedding, str) and said.embedding not in outputs:
+            self._session = None
+            self._session = self._open(self._inner(said.embedding))
+        self._input, self._input_shape = self._fit_input()
         self._scores = self._output("scores", said.scores)
         self._embedding = self._output("embedding", said.embedding)
         self.scores_size = self._width("scores", self._scores)
-        self.embedding_size = self._width("embedding", self._embedding)
+        self.embedding_size = self._width("embedding", self._embedding, said.pool)
 
     def run(
         self, clip: FloatArray, *, scores: bool, embedding: bool
@@ -52,13 +56,42 @@ class OnnxGraph:
         chosen = [self._scores if scores else None, self._embedding if embedding else None]
         names = [argument.name for argument in chosen if argument is not None]
         given = self._session.run(names, {self._input: clip.reshape(self._input_shape)})
-        rows = iter(given)
-        first, second = (None if c is None else next(rows).reshape(-1) for c in chosen)
-        return first, second
+        found = iter(given)
+        return (
+            None if chosen[0] is None else pool_tensor(next(found), None),
+            None if chosen[1] is None else pool_tensor(next(found), self._pool),
+        )
 
     def close(self) -> None:
         """Free the session."""
         self._session = None
+
+    def _open(self, *also: str) -> Any:
+        try:
+            return open_session(self._path, also=also)
+        except ValueError as reason:
+            raise self._unusable(reason) from None
+
+    def _inner(self, wanted: str) -> str:
+        """Make sure that a node makes the value that `output.embedding` names."""
+        try:
+            nodes = nodes_of(self._path.read_bytes())
+        except ValueError as reason:
+            raise self._unusable(reason) from None
+        made = [name for node in nodes for name in node.outputs if name]
+        if wanted not in made:
+            close = difflib.get_close_matches(wanted, made, n=3, cutoff=0.3) or made[-3:]
+            raise self._folder.error(
+                "output.embedding",
+                f"no value of {self._path.name} is called {wanted!r}",
+                remedy=f"name a value of the model, such as {', '.join(close)}",
+            )
+        return wanted
+
+    def _unusable(self, reason: Exception) -> ModelError:
+        return self._folder.error(
+            "files.model", str(reason), remedy="restore the file, or export the model again"
+        )
 
     def _fit_input(self) -> tuple[str, tuple[int, ...]]:
         """Find the input and check that it takes a clip."""
@@ -85,23 +118,43 @@ class OnnxGraph:
                 return argument
         raise self._folder.error(
             f"output.{key}",
-            f"{wanted!r} is not an output of {self._path.name}; an inner tensor cannot be read",
-            remedy=f"name one of {', '.join(argument.name for argument in outputs)}, or add the "
-            "tensor to graph.output with the onnx package",
+            f"{wanted!r} is not an output of {self._path.name}",
+            remedy=f"name one of {', '.join(argument.name for argument in outputs)}",
         )
 
-    def _width(self, key: str, argument: Any) -> int | None:
+    def _width(self, key: str, argument: Any, pool: TensorPool | None = None) -> int | None:
         if argument is None:
             return None
         try:
-            width = width_of(argument)
+            width = width_of(argument) if pool is None else _pooled_width(argument, pool)
         except ValueError as reason:
+            remedy = "name an output of one row a clip"
+            if key == "embedding":
+                remedy += ", or pool it by output.pool" if pool is None else ", and leave pool out"
             raise self._folder.error(
-                f"output.{key}", f"output {reason}", remedy="name an output of one row a clip"
+                f"output.{key}" if pool is None else "output.pool",
+                f"output {reason}",
+                remedy=remedy,
             ) from None
         if width is None:
             # The graph does not say: what it gives for silence does.
             silence = np.zeros(self._input_shape, dtype=np.float32)
             (given,) = self._session.run([argument.name], {self._input: silence})
-            width = int(given.size)
+            width = len(pool_tensor(given, pool))
         return width
+
+
+def _pooled_width(argument: Any, pool: TensorPool) -> int | None:
+    """Width of a session's output when it is pooled; None where the graph leaves it open.
+
+    Raises:
+        ValueError: Too few axes, or not float32.
+    """
+    if argument.type != "tensor(float)":
+        raise ValueError(f"{argument.name!r} is {argument.type}, not float32")
+    shape = list(argument.shape)
+    try:
+        width = shape[channel_axis(pool, rank=len(shape))]
+    except ValueError as reason:
+        raise ValueError(f"{argument.name!r} {reason}") from None
+    return width if isinstance(width, int) else None

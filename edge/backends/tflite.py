@@ -1,6 +1,7 @@
 """Runs TFLite models of fixed clips, by ai-edge-litert or tflite-runtime."""
 
 import difflib
+import importlib
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from edge.errors import ModelError
 from edge.model.clip_model import ClipModel, check_inputs, check_width, clip_samples
 from edge.model.folder import ModelFolder
 from edge.model.private_copy import PrivateCopy
-from edge.model.tflite_graph import with_output
+from edge.model.tflite_graph import with_outputs
 from edge.windows.clips import Aggregate
+from edge.windows.tensor_pool import TensorPool, channel_axis, pool_tensor
 
 
 def load(folder: ModelFolder) -> ClipModel:
@@ -55,7 +57,7 @@ class TfliteGraph:
             inner = self._interpreter.get_tensor_details()
             among = inner if isinstance(said.embedding, str) else outputs
             self._embedding = self._output("embedding", said.embedding, among)
-            self.embedding_size = self._width("embedding", self._embedding)
+            self.embedding_size = self._width("embedding", self._embedding, said.pool)
         self._given_out = {int(detail["index"]) for detail in outputs}
 
     def run(
@@ -66,8 +68,9 @@ class TfliteGraph:
             self.give_out_embedding()
         self._interpreter.set_tensor(self._input, clip.reshape(self._input_shape))
         self._interpreter.invoke()
-        return (self._row(self._scores if scores else None)), (
-            self._row(self._embedding if embedding else None)
+        return (
+            self._row(self._scores if scores else None),
+            self._row(self._embedding if embedding else None, self._folder.manifest.output.pool),
         )
 
     def give_out_embedding(self) -> None:
@@ -75,7 +78,7 @@ class TfliteGraph:
         if self._embedding is None or self._embedding in self._given_out:
             return
         try:
-            content = with_output(self._copy.path.read_bytes(), self._embedding)
+            content = with_outputs(self._copy.path.read_bytes(), [self._embedding])
         except ValueError as reason:
             raise self._unusable(reason) from None
         self._interpreter = self._open(model_content=content)
@@ -90,7 +93,7 @@ class TfliteGraph:
 
     def _open(self, **model: Any) -> Any:
         try:
-            return _interpreter_class()(num_threads=1, **model)
+            return interpreter_module().Interpreter(num_threads=1, **model)
         except (ValueError, RuntimeError) as reason:
             raise self._unusable(reason) from None
 
@@ -137,24 +140,29 @@ class TfliteGraph:
             remedy=f"name a tensor of the model, such as {', '.join(close)}",
         )
 
-    def _width(self, key: str, tensor: int) -> int:
+    def _width(self, key: str, tensor: int, pool: TensorPool | None = None) -> int:
         (detail,) = (d for d in self._interpreter.get_tensor_details() if d["index"] == tensor)
         shape = [int(n) for n in detail["shape"]]
+        said = f"tensor {detail['name']!r} is {detail['dtype'].__name__} {shape}"
+        if pool is not None and detail["dtype"] is np.float32:
+            try:
+                return shape[channel_axis(pool, rank=len(shape))]
+            except ValueError as reason:
+                raise self._folder.error(
+                    "output.pool", f"{said}, which {reason}", remedy="leave the key out"
+                ) from None
         if detail["dtype"] is not np.float32 or not shape or np.prod(shape[:-1]) != 1:
             raise self._folder.error(
                 f"output.{key}",
-                f"tensor {detail['name']!r} is {detail['dtype'].__name__} {shape}, not float32 "
-                "[1, n]",
-                remedy="name a tensor that holds one row a clip",
+                f"{said}, not float32 [1, n]",
+                remedy="name a tensor that holds one row a clip"
+                + (", or pool it by output.pool" if key == "embedding" else ""),
             )
         return shape[-1]
 
-    def _row(self, tensor: int | None) -> FloatArray | None:
+    def _row(self, tensor: int | None, pool: TensorPool | None = None) -> FloatArray | None:
         """Copy a tensor out as a row; the interpreter writes over its own at the next clip."""
-        if tensor is None:
-            return None
-        row: FloatArray = self._interpreter.get_tensor(tensor).reshape(-1)
-        return row
+        return None if tensor is None else pool_tensor(self._interpreter.get_tensor(tensor), pool)
 
     def _unusable(self, reason: Exception) -> ModelError:
         return self._folder.error(
@@ -164,10 +172,9 @@ class TfliteGraph:
         )
 
 
-def _interpreter_class() -> Any:
-    """Import the interpreter of whichever runtime is installed."""
+def interpreter_module() -> Any:
+    """Import the module `interpreter` of whichever runtime is installed."""
     try:
-        from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 (heavy)
+        return importlib.import_module("ai_edge_litert.interpreter")
     except ImportError:
-        from tflite_runtime.interpreter import Interpreter  # noqa: PLC0415 (heavy)
-    return Interpreter
+        return importlib.import_module("tflite_runtime.interpreter")

@@ -51,7 +51,8 @@ def rehearse(config: Config, path: Path, *, patience_s: float) -> Iterator[Step]
         for label in unknown_labels(config.post, labels):
             yield Step("post", f"no label {label!r} in this model: its threshold waits for one")
         if config.post and config.post[-1].threshold is None:
-            yield Step("post", f"ends with the model's own threshold, {model.threshold:g}")
+            own = f"; {len(model.thresholds)} labels have their own" if model.thresholds else ""
+            yield Step("post", f"ends with the model's own threshold, {model.threshold:g}{own}")
         model.model.close()
     if config.store.path:
         yield _try("store", lambda: _store(place(config.store.path, beside=path)))

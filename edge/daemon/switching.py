@@ -40,6 +40,8 @@ class Loaded:
     model: Model
     threshold: float
     """The model's own, where the configuration gives none."""
+    thresholds: Mapping[str, float]
+    """The model's own, of single labels."""
 
     def changes(self) -> list[str]:
         """Name the files that are no longer what was loaded."""
@@ -53,7 +55,7 @@ class Loaded:
         Thresholds for labels that the model does not have wait for one that does.
         """
         if not specs or specs[-1].threshold is None:
-            specs = [*specs, PostSpec.threshold_of(self.threshold)]
+            specs = [*specs, PostSpec.threshold_of(self.threshold, self.thresholds)]
         return build_post(specs, self.model.info.labels)
 
 
@@ -116,7 +118,8 @@ def _load(config: Config, beside: Path) -> Loaded:
     files = {manifest: _stamp(manifest)}
     read = read_folder(folder, external=[place(p, beside=beside) for p in config.model_files])
     files |= {path: _stamp(path) for path in read.files.values()}
-    return Loaded(Asked.by(config), files, prove_model(read), read.manifest.threshold)
+    said = read.manifest
+    return Loaded(Asked.by(config), files, prove_model(read), said.threshold, said.thresholds)
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

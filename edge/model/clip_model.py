@@ -58,6 +58,11 @@ def clip_samples(folder: ModelFolder) -> int:
     return round(given.clip_seconds * given.sample_rate)
 
 
+def scale_clip(folder: ModelFolder, clip: FloatArray) -> FloatArray:
+    """Return samples within ±1 as the model wants them scaled."""
+    return clip * _INT16 if folder.manifest.input.scale == "int16" else clip
+
+
 def check_inputs(folder: ModelFolder, names: Sequence[str]) -> None:
     """Make sure that a graph has one input, and that it is the one the manifest names.
 
@@ -156,14 +161,12 @@ class ClipModel:
         self._graph.close()
 
     def _score(self, clip: FloatArray, *, with_embedding: bool) -> ClipScores:
-        manifest = self._folder.manifest
-        if manifest.input.scale == "int16":
-            clip = clip * _INT16
+        clip = scale_clip(self._folder, clip)
         raw, embedding = self._graph.run(clip, scores=self._head is None, embedding=with_embedding)
         if raw is None:
             return ClipScores(None, embedding)
         try:
-            return ClipScores(activate(raw, manifest.output.activation), embedding)
+            return ClipScores(activate(raw, self._folder.manifest.output.activation), embedding)
         except ValueError as reason:
             raise self._folder.error(
                 "output.activation", str(reason), remedy="name sigmoid or softmax"

@@ -9,11 +9,12 @@ from msgspec import Meta
 
 from edge import strict_yaml
 from edge.errors import ModelError
-from edge.strict_yaml import Record
+from edge.strict_yaml import Record, RefusedError
 from edge.stsg.pooling import Rows, Statistic
 from edge.stsg.spec import Normalisation
 from edge.windows.activation import Activation
 from edge.windows.clips import Aggregate
+from edge.windows.tensor_pool import TensorPool
 
 MANIFEST_NAME = "model.yaml"
 
@@ -73,10 +74,20 @@ class OutputSpec(Record, frozen=True):
     scores: int | str | None = None
     """Output of the model that holds the scores, by number or tensor name."""
     embedding: int | str | None = None
-    """Output that holds the embedding, by number or name; `tflite` also takes an inner tensor's
-    name."""
+    """Output that holds the embedding, by number or name; also an inner tensor's name."""
+    pool: TensorPool | None = None
+    """How an embedding that is more than one row becomes one; without, it must be [n] or [1, n]."""
     activation: Activation = Activation.NONE
     """What turns the raw scores into probabilities."""
+
+    def __post_init__(self) -> None:
+        """Refuse to pool nothing."""
+        if self.pool is not None and self.embedding is None:
+            raise RefusedError(
+                "pools the embedding, but none is named",
+                remedy="name a tensor under embedding, or leave the key out",
+                key="pool",
+            )
 
 
 class FeaturesSpec(Record, frozen=True):
@@ -162,6 +173,8 @@ class Manifest(Record, frozen=True):
     stsg: StsgSpec | None = None
     aggregate: Aggregate = Aggregate.MEAN_PROBABILITY
     threshold: Probability = 0.5
+    thresholds: Mapping[str, Probability] = {}
+    """Thresholds of single labels, in place of `threshold`."""
     fallback: Name | None = None
     """Model to step down to when a time budget will not hold."""
     remedy: str = ""

@@ -1,12 +1,19 @@
 """Opening ONNX files, for heads and for whole models."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edge.model.onnx_graph import with_outputs
 
-def open_session(path: Path) -> Any:
+
+def open_session(path: Path, *, also: Sequence[str] = ()) -> Any:
     """Open an ONNX file in onnxruntime, on one thread.
+
+    Args:
+        path: The file.
+        also: Inner values of its graph that are to be outputs too.
 
     Returns:
         An `onnxruntime.InferenceSession`.
@@ -24,7 +31,12 @@ def open_session(path: Path) -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        model: str | bytes = str(path)
+        if also:
+            model = with_outputs(path.read_bytes(), also)
+            # Bytes lie nowhere, and weights may be kept in files beside the graph's.
+            options.add_session_config_entry(_WEIGHTS_FOLDER, str(path.resolve().parent))
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as reason:  # onnxruntime raises classes of its own without a common base
         raise ValueError(f"{path.name} cannot be run by onnxruntime: {reason}") from None
 
@@ -46,3 +58,6 @@ def width_of(argument: Any, *, also: str = "") -> int | None:
     if argument.type not in ("tensor(float)", also) or not one_row:
         raise ValueError(f"{argument.name!r} is {argument.type} {shape}, not float32 [1, n]")
     return shape[-1] if isinstance(shape[-1], int) else None
+
+
+_WEIGHTS_FOLDER = "session.model_external_initializers_file_folder_path"

@@ -1,23 +1,24 @@
-"""Makes an inner tensor of a TFLite file one of its outputs.
+"""Makes inner tensors of a TFLite file outputs of it.
 
 A TFLite file is a FlatBuffer (https://flatbuffers.dev/internals): a table's field holds how far
-ahead its value lies. So a list of outputs that is one longer can stand at the file's end, and only
+ahead its value lies. So a longer list of outputs can stand at the file's end, and only
 the field that leads to it changes: no schema classes, no second copy of the weights in memory.
 """
 
 import struct
+from collections.abc import Sequence
 
 # The places of fields in TFLite's schema, which never change.
 _MODEL_SUBGRAPHS = 2
 _SUBGRAPH_OUTPUTS = 2
 
 
-def with_output(content: bytes, tensor: int) -> bytes:
-    """Return a model whose first graph also gives out a tensor, after its other outputs.
+def with_outputs(content: bytes, tensors: Sequence[int]) -> bytes:
+    """Return a model whose first graph also gives out some tensors, after its other outputs.
 
     Args:
         content: A TFLite file.
-        tensor: Number of the tensor.
+        tensors: Their numbers.
 
     Raises:
         ValueError: Not a TFLite file.
@@ -37,7 +38,8 @@ def with_output(content: bytes, tensor: int) -> bytes:
         struct.pack_into("<I", patched, field, len(patched) - field)
     except struct.error as reason:
         raise ValueError(f"a damaged TFLite file: {reason}") from None
-    patched += struct.pack(f"<I{count + 1}i", count + 1, *numbers, tensor)
+    longer = (*numbers, *tensors)
+    patched += struct.pack(f"<I{len(longer)}i", len(longer), *longer)
     return bytes(patched)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from tiny_clip import (
     CLIP,
+    EMBEDDING,
     RATE_HZ,
     change,
     reseal,
@@ -60,9 +61,40 @@ def test_a_head_scores_the_mean_embedding(folder):
     np.testing.assert_allclose(score(load_model(folder))[0].scores, expected, atol=1e-5)
 
 
+def test_an_inner_tensor_can_be_the_embedding(folder):
+    """A value between two nodes is the embedding by its name, and the scores keep their bits."""
+    net, clips = tiny_net(), SAMPLES.reshape(3, CLIP)
+    plain = score(load_model(folder), windows=WindowKind.NATIVE)
+    change(folder, {"output.embedding": "sum"})
+    model = load_model(folder)
+    found = score(model, windows=WindowKind.NATIVE, keep_embeddings=True)
+    expected = [net.first.astype(np.float64) @ clip + net.first_bias for clip in clips]
+    np.testing.assert_allclose([p.embedding for p in found], expected, rtol=1e-5, atol=1e-4)
+    assert [p.scores.tobytes() for p in plain] == [p.scores.tobytes() for p in found]
+    assert model.info.embedding_size == EMBEDDING
+
+
+@pytest.mark.parametrize(("pool", "kept"), [("mean", 3), ("mean_channels_first", 1)])
+@pytest.mark.parametrize("batch", [1, "batch"])
+def test_an_embedding_can_be_pooled(folder, pool, kept, batch):
+    """`pool` gives the mean over all axes but that of the channels."""
+    blocks = (1, 30, 25, 4)
+    write_onnx(tiny_net(), folder / "model.onnx", blocks=blocks, batch=batch)
+    change(folder, {"output.embedding": "blocks", "output.pool": pool})
+    model = load_model(folder)
+    found = score(model, windows=WindowKind.NATIVE, keep_embeddings=True)
+    others = tuple(axis for axis in range(4) if axis != kept)
+    expected = [clip.reshape(blocks).mean(axis=others) for clip in SAMPLES.reshape(3, CLIP)]
+    np.testing.assert_allclose([p.embedding for p in found], expected, atol=1e-6)
+    assert model.info.embedding_size == blocks[kept]
+
+
 BROKEN = {
     "wrong scores": ({"output.scores": "logitz"}, "output.scores: 'logitz'", "logits, embedding"),
-    "inner embedding": ({"output.embedding": "sum"}, "inner tensor cannot", "graph.output"),
+    "wrong embedding": ({"output.embedding": "embeding"}, "no value of", "such as embedding"),
+    "weights as embedding": ({"output.embedding": "first"}, "no value of", "name a value"),
+    "pooled in vain": ({"output.pool": "mean_channels_first"}, "output.pool: output", "leave"),
+    "pools nothing": ({"output.embedding": None, "output.pool": "mean"}, "none is named", "leave"),
     "wrong input": ({"input.tensor": "sound"}, "input.tensor: 'sound'", "write wave"),
     "wrong clip": ({"input.clip_seconds": 3.5}, "takes 3000", "write 3"),
     "no scores": ({"output.scores": None}, "output.scores: is missing", "name the output"),

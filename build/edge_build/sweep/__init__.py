@@ -1,0 +1,1 @@
+"""One recipe learnt with many values of its keys: searches, their tables and pictures."""

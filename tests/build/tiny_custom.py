@@ -1,0 +1,46 @@
+"""Clips that the small clip model tells apart, for tests of models of one's own."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from tiny_clip import RATE_HZ, write_tiny_clip
+
+LABELS = ("frog", "käuzchen, klein", "wren")
+
+
+def call_of(label: str, *, seconds: float, take: int) -> np.ndarray:
+    """A label's own pattern, which repeats every half second, in a noise of the take's own."""
+    pattern = np.random.default_rng(sum(label.encode())).choice([-0.3, 0.3], RATE_HZ // 2)
+    samples = round(seconds * RATE_HZ)
+    noise = np.random.default_rng([take, *label.encode()]).normal(0, 0.08, samples)
+    return np.resize(pattern, samples) + noise
+
+
+def write_calls(
+    folder: Path, *, labels: Iterable[str] = LABELS, clips: int = 6, seconds: float = 12.0
+) -> Path:
+    """Write `label/rNN.wav`; those of `background` hold noise alone. Return the folder."""
+    for label in labels:
+        (folder / label).mkdir(parents=True)
+        for take in range(clips):
+            write_call(folder / label / f"r{take:02d}.wav", label, take=take, seconds=seconds)
+    return folder
+
+
+def write_call(path: Path, label: str, *, take: int, seconds: float = 12.0) -> Path:
+    """Write one clip."""
+    if label == "background":
+        noise = np.random.default_rng([take, 1]).normal(0, 0.1, round(seconds * RATE_HZ))
+        soundfile.write(path, noise, RATE_HZ, "PCM_16")
+    else:
+        soundfile.write(path, call_of(label, seconds=seconds, take=take), RATE_HZ, "PCM_16")
+    return path
+
+
+def write_base(place: Path, *, backend: str = "tflite") -> Path:
+    """Write the small clip model; return its folder."""
+    folder = place / "tiny-base"
+    write_tiny_clip(folder, backend=backend)
+    return folder
