@@ -7,7 +7,6 @@ a SciPy keeps them elsewhere, or has changed them, its public functions do the s
 docs/decisions/006.
 """
 
-import os
 from collections.abc import Callable
 from functools import cache
 from importlib.machinery import PathFinder
@@ -126,7 +125,7 @@ def _load(*names: str) -> Any:
     *folders, name = names
     scipy = PathFinder.find_spec("scipy")
     places = [
-        os.path.join(place, *folders)
+        "/".join([place, *folders])
         for place in (scipy.submodule_search_locations or () if scipy else ())
     ]
     spec = PathFinder.find_spec(name, places)
