@@ -233,6 +233,7 @@ def start(folder: Path, kind: str, last: int, **options) -> subprocess.Popen:
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment, **options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["jsonl", "csv"])
 def test_killed_program_delivers_every_row_once(tmp_path, kind):
     """After SIGKILL at random moments, and rotations in between, each row is in one file, once."""

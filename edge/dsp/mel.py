@@ -1,8 +1,9 @@
 """The mel filterbank, kept sparse."""
 
 import numpy as np
-import scipy.sparse
 from numpy.typing import NDArray
+
+from edge.dsp.scipy_core import SparseMatrix
 
 
 def hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -27,7 +28,7 @@ def mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def mel_filterbank(
     *, sample_rate_hz: int, fft_size: int, bands: int, low_hz: float = 0.0, high_hz: float
-) -> scipy.sparse.csr_matrix:
+) -> SparseMatrix:
     """Build triangular filters of equal area that turn a power spectrum into mel bands.
 
     Equal to `librosa.filters.mel` with its default scale and norm ("slaney"), which a test holds
@@ -47,18 +48,17 @@ def mel_filterbank(
     low_mel, high_mel = hz_to_mel(np.array([low_hz, high_hz], dtype=np.float64))
     edge_hz = mel_to_hz(np.linspace(low_mel, high_mel, bands + 2))
     width_hz = np.diff(edge_hz)
-    rows, columns, weights = [], [], []
+    counts, columns, weights = [], [], []
     for band in range(bands):
         left, right = edge_hz[band], edge_hz[band + 2]
         inside = np.flatnonzero((bin_hz > left) & (bin_hz < right))
         rising = (bin_hz[inside] - left) / width_hz[band]
         falling = (right - bin_hz[inside]) / width_hz[band + 1]
-        rows.append(np.full(len(inside), band))
+        counts.append(len(inside))
         columns.append(inside)
         weights.append(np.minimum(rising, falling) * (2.0 / (right - left)))
-    return scipy.sparse.csr_matrix(
-        (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns))),
-        shape=(bands, len(bin_hz)),
+    return SparseMatrix(
+        np.concatenate(weights), np.concatenate(columns), np.array(counts), width=len(bin_hz)
     )
 
 

@@ -1,11 +1,11 @@
 """From frames of samples to normalised log-mel features, and how far float32 may stray."""
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from edge.contracts import FloatArray
 from edge.dsp.mel import mel_filterbank
+from edge.dsp.scipy_core import rfft
 from edge.stsg.spec import FeatureSpec, Normalisation
 
 DoubleArray = NDArray[np.float64]
@@ -30,7 +30,8 @@ class FeatureExtractor:
             high_hz=spec.high_hz,
         )
         self._filters32 = self._filters.astype(np.float32)
-        self._filter_sums = np.asarray(self._filters.sum(axis=1), dtype=np.float32).ravel()
+        every_bin = np.ones((spec.fft_size // 2 + 1, 1))
+        self._filter_sums = (self._filters @ every_bin).astype(np.float32).ravel()
         self._ones = np.ones(spec.fft_size // 2 + 1, dtype=np.float32)
         self._floor = 10.0 ** (spec.floor_db / 10.0)
 
@@ -61,8 +62,9 @@ class FeatureExtractor:
         Returns:
             float64 [shape=(n, mel_bands)].
         """
-        windowed = frames.astype(np.float64) * self._window
-        spectrum = scipy.fft.rfft(windowed, self.spec.fft_size)
+        windowed = np.zeros((len(frames), self.spec.fft_size))
+        np.multiply(frames, self._window, out=windowed[:, : self.spec.frame_size])
+        spectrum = rfft(windowed)
         mel = (self._filters @ (spectrum.real**2 + spectrum.imag**2).T).T
         decibels = 10.0 * np.log10(np.maximum(mel, self._floor))
         if self.spec.normalisation is Normalisation.NONE:
@@ -76,7 +78,7 @@ class FeatureExtractor:
         windowed = np.empty((len(frames), self.spec.fft_size), dtype=np.float32)
         windowed[:, self.spec.frame_size :] = 0.0
         np.multiply(frames, self._window32, out=windowed[:, : self.spec.frame_size])
-        parts = scipy.fft.rfft(windowed, overwrite_x=True).view(np.float32)
+        parts = rfft(windowed).view(np.float32)
         np.multiply(parts, parts, out=parts)
         power = np.ascontiguousarray((parts[:, ::2] + parts[:, 1::2]).T)
         mel = self._filters32 @ power

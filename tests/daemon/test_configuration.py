@@ -598,7 +598,9 @@ def test_faults_of_an_earlier_run_are_over_when_they_are(watching, card):
     process.kill()
     process.wait()
     here.write()
-    here.run_once()
+    process = here.start()
+    here.wait_for(lambda status: status["running"])
+    here.stop(process)
     (fault,) = here.status()["faults"]
     assert (fault["where"], fault["since"]) == ("model", since)
     here.write(model="tiny")

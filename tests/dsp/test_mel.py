@@ -22,20 +22,21 @@ def test_filterbank_equals_librosas(sample_rate_hz, fft_size, bands, low_hz, hig
     expected = librosa.filters.mel(
         sr=sample_rate_hz, n_fft=fft_size, n_mels=bands, fmin=low_hz, fmax=high_hz, dtype=np.float64
     )
-    actual = mel_filterbank(
+    filters = mel_filterbank(
         sample_rate_hz=sample_rate_hz,
         fft_size=fft_size,
         bands=bands,
         low_hz=low_hz,
         high_hz=high_hz,
-    ).toarray()
+    )
+    actual = filters @ np.eye(filters.shape[1])
     assert np.abs(expected - actual).max() < 1e-6 * expected.max()
 
 
 def test_filterbank_is_sparse():
     """About two weights belong to each bin of the spectrum."""
     filters = mel_filterbank(sample_rate_hz=32_000, fft_size=8_192, bands=768, high_hz=16_000.0)
-    assert 7_900 < filters.nnz < 8_400
+    assert 7_900 < len(filters.values) < 8_400
 
 
 def test_mel_scale_inverts():

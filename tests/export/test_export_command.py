@@ -26,6 +26,7 @@ from edge.store.retention import Limits, Retention
 from edge.store.store import Store
 
 START = datetime(2019, 5, 22, 6, tzinfo=UTC)
+NOW = datetime(2026, 6, 21, tzinfo=UTC)
 RATE = 16_000
 MODEL = "birdnet-v2.4@2.4"
 RAVEN = PER_RECORDING["raven"]
@@ -90,7 +91,7 @@ class Exporter:
         self.config, self.path, self.out = config, path, out
 
     def store(self):
-        return Store.open(self.path, now=lambda: START + timedelta(days=30))
+        return Store.open(self.path, now=lambda: NOW, monotonic_s=lambda: 0.0)
 
     def take(self, *entries):
         with self.store() as store:
@@ -269,7 +270,9 @@ def test_recording_whose_detections_were_removed_has_no_table(exporter):
     exporter.take(recording("/rec/old.wav", 0), recording("/rec/silent.wav"))
     exporter.run("raven")
     with exporter.store() as store:
-        Retention(store, Limits(days=1)).prune(at=START + timedelta(days=40), sinks=[])
+        # Ten days on, by both clocks.
+        at, monotonic_s = NOW + timedelta(days=10), 10 * 86_400.0
+        Retention(store, Limits(days=1)).prune(at=at, monotonic_s=monotonic_s, sinks=[])
     exporter.take(recording("/rec/new.wav", 5))
     done = exporter.run("raven")
     assert exporter.spans() == {"new": [["5.0", "10.0"]], "old": [["0.0", "5.0"]], "silent": []}
