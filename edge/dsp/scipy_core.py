@@ -87,7 +87,7 @@ def _transform() -> Callable[[NDArray[Any]], NDArray[Any]]:
         try:
             # Rows, forward, unscaled, into a new array, one thread.
             found = part.r2c(probe, (1,), True, 0, None, 1)
-        except Exception:
+        except _OTHERWISE:
             found = None
         if found is not None and np.allclose(found, np.fft.rfft(probe)):
             transform = part.r2c
@@ -105,7 +105,7 @@ def _product() -> Callable[..., Any]:
         ends, columns = np.array([0, 2], np.int32), np.array([0, 1], np.int32)
         try:
             part.csr_matvecs(1, 2, 2, ends, columns, np.array([2.0, 3.0]), np.arange(4.0), found)
-        except Exception:
+        except _OTHERWISE:
             found = np.zeros(2)
         if found.tolist() == [6.0, 11.0]:
             product: Callable[..., Any] = part.csr_matvecs
@@ -137,3 +137,7 @@ def _load(*names: str) -> Any:
     except ImportError:
         return None
     return module
+
+
+_OTHERWISE = (AttributeError, TypeError, ValueError, RuntimeError)
+"""What a function that is not there, or takes other arguments, is known by."""
