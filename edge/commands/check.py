@@ -39,7 +39,7 @@ def _check(arguments: argparse.Namespace) -> int:
     path = arguments.config.absolute()
     config, errors = read_parts(path)
     wrong = [Step("configuration", problem=error.what, remedy=error.remedy) for error in errors]
-    tried = rehearse(config, path, patience_s=arguments.seconds) if config else ()
+    tried = rehearse(config, path, patience_s=arguments.seconds)
     problems = 0
     for step in chain(wrong, tried):
         mark = "ok     " if step.problem is None else "PROBLEM"
@@ -50,7 +50,7 @@ def _check(arguments: argparse.Namespace) -> int:
             if step.remedy:
                 print(f"        remedy: {step.remedy}")
     print("all is well" if not problems else f"problems: {problems}")
-    if config is not None and config.store.path:
+    if config.store.path:
         owner = _other_owner(place(config.store.path, beside=path).parent)
         if owner:
             named = "" if str(path) == INSTALLED else f" -c {shlex.quote(str(path))}"

@@ -44,7 +44,7 @@ def _status(arguments: argparse.Namespace) -> int:
     config, errors = read_parts(path)
     store = arguments.store
     if store is None:
-        if config is None or not config.store.path:
+        if not config.store.path:
             raise errors[0]
         store = place(config.store.path, beside=path)
     with StoreReader(store) as reader:
@@ -53,10 +53,8 @@ def _status(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(as_json(status, now=now), indent=2))
     else:
-        listened_to = {}
-        if config is not None:
-            print(f"station    {config.station.name}")
-            listened_to = {source.label: _origin(source, path) for source in config.sources}
+        print(f"station    {config.station.name}")
+        listened_to = {source.label: _origin(source, path) for source in config.sources}
         print(as_text(status, now=now, listened_to=listened_to))
     return DONE if status.running else NOT_RUNNING
 

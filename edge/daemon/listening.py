@@ -1,5 +1,6 @@
 """A live source: what comes in through the model, window by window into the store."""
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -50,6 +51,10 @@ class Listening:
         self._stream = 0
         self._rate_hz = 0
         self._anchorings: list[Anchoring] = []
+        self._items: deque[AudioBlock | Gap | Anchoring] = deque()
+        """Fetched from the intake and not looked at yet."""
+        self._told: list[Entry] = []
+        """Openings and anchorings to be kept, which must outlast a model that breaks."""
         self._accounted_s = monotonic_s()
         self._taken_to = 0
         self._portions = Portions(window=1)
@@ -75,16 +80,14 @@ class Listening:
         # No more at once: whoever says stop waits for it, and a slow model takes its time.
         most = self._rate_hz or None
         items = self._intake.take(most) if self._intake.is_due else []
-        entries: list[Entry] = []
-        for item in items:
-            entries += self._take(item)
+        self._take(items)
         if not items and self._intake.finished and self._taken_to > self._ledger.accounted:
             self._end_segment()
         done = self._done()
         if items:
             self._intake.want(self._portions.next(self._taken_to, finished=bool(done)))
-        entries += done
-        return entries if items or entries else None
+        told, self._told = self._told, []
+        return told + done if items or told or done else None
 
     def deaf(self) -> str | None:
         """Say why no windows are finished; None while they are."""
@@ -108,26 +111,28 @@ class Listening:
         self._intake.stop()
         self._intake.__exit__(None, None, None)
         until_s = self._monotonic_s() + within_s
-        entries: list[Entry] = []
-        while items := self._intake.take(self._rate_hz // 4 or None):
-            for item in items:
-                entries += self._take(item)
-            if self._monotonic_s() > until_s:
-                return entries + self._leave_unscored() + self._done()
-        if self._stream:
-            self._end_segment()
-        return entries + self._done()
+        while self._monotonic_s() < until_s:
+            items = self._intake.take(self._rate_hz // 4 or None)
+            if not items:
+                if self._stream:
+                    self._end_segment()
+                break
+            self._take(items)
+        else:
+            self._leave_unscored()
+        done = self._done()
+        told, self._told = self._told, []
+        return told + done
 
-    def _leave_unscored(self) -> list[Entry]:
+    def _leave_unscored(self) -> None:
         """Account for what has come, the window that was begun included, without the model."""
         self._ledger.add(
             (), self._labels, sample_rate_hz=self._rate_hz, received_to=self._taken_to, ends=True
         )
-        entries: list[Entry] = []
         received = self._taken_to - self._ledger.accounted
-        for item in self._intake.take():
+        for item in (*self._items, *self._intake.take()):
             if isinstance(item, Anchoring):
-                entries.append(self._anchor(item))
+                self._anchor(item)
                 continue
             received += item.received if isinstance(item, Gap) else len(item.samples)
             self._taken_to = item.end_sample
@@ -136,13 +141,19 @@ class Listening:
                 self._taken_to,
                 received=received,
                 windows=-(-received // round(FRAME_SECONDS * self._rate_hz)) or 1,
-                reason=_STOPPED,
+                reason=_CLOSED,
             )
-        return entries
 
-    def _take(self, item: AudioBlock | Gap | Anchoring) -> list[Entry]:
+    def _take(self, items: Sequence[AudioBlock | Gap | Anchoring]) -> None:
+        """Score items; where the model breaks at one, the others stay to be accounted for."""
+        self._items += items
+        while self._items:
+            self._score(self._items.popleft())
+
+    def _score(self, item: AudioBlock | Gap | Anchoring) -> None:
         if isinstance(item, Anchoring):
-            return [self._anchor(item)]
+            self._anchor(item)
+            return
         self._taken_to = item.end_sample
         if isinstance(item, Gap):
             self._end_segment()
@@ -160,7 +171,6 @@ class Listening:
                 sample_rate_hz=self._rate_hz,
                 received_to=item.end_sample,
             )
-        return []
 
     def _end_segment(self) -> None:
         """Score the tail of what follows no more."""
@@ -172,7 +182,7 @@ class Listening:
             ends=True,
         )
 
-    def _anchor(self, anchoring: Anchoring) -> Entry:
+    def _anchor(self, anchoring: Anchoring) -> None:
         """Note where the stream's time comes from; the first time, open the stream."""
         self._anchorings.append(anchoring)
         if self._stream:
@@ -182,12 +192,15 @@ class Listening:
             else:
                 # No fault: every sound card drifts, and this is how the time stays right.
                 structlog.get_logger().info(what, source=self.name)
-            return Anchored(self._stream, anchoring.sample, anchoring.at, anchoring.reason)
+            self._told.append(
+                Anchored(self._stream, anchoring.sample, anchoring.at, anchoring.reason)
+            )
+            return
         self._stream = self._store.next_stream()
         self._rate_hz = anchoring.sample_rate_hz
         self._portions = Portions(window=round(FRAME_SECONDS * self._rate_hz))
-        return StreamOpened(
-            self._stream, self.name, self._rate_hz, anchoring.time_of(0), _TIME_SOURCE
+        self._told.append(
+            StreamOpened(self._stream, self.name, self._rate_hz, anchoring.time_of(0), _TIME_SOURCE)
         )
 
     def _done(self) -> list[Entry]:
@@ -229,6 +242,6 @@ class Listening:
 
 
 _TIME_SOURCE = "clock"
-_STOPPED = "dropped: the program was stopped before the model came to it"
+_CLOSED = "dropped: the source was closed before the model came to it"
 _PATIENCE_S = 30.0
 """Longer than a window, and what a slow board takes for one."""

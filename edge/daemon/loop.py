@@ -125,7 +125,7 @@ class Daemon:
             self._feed()
             self._housekeep()
             over = all(self._is_over(line) for _, line in self._lines.values())
-            if over and not self._broken_s:
+            if over and (self._once or not self._broken_s):
                 return
             if not moved:
                 self._wakeup.wait(_LONGEST_WAIT_S)
@@ -139,14 +139,19 @@ class Daemon:
         try:
             return line.step()
         except Exception as reason:
-            self._log.exception("a source broke", source=name)
-            self._faults.only(name, f"{_MISTAKE}: {reason!r}", _REPORT)
-            self._broken_s[name] = time.monotonic()
+            self._set_by(name, reason)
             del self._lines[name]
             line.stop()
             with suppress(Exception):
+                # Accounted for, but not shown to the model again.
                 return line.close(within_s=0.0)
             return []
+
+    def _set_by(self, name: str, reason: Exception) -> None:
+        """Leave a line that broke alone for a while, and tell why."""
+        self._log.exception("a source broke", source=name)
+        self._faults.only(name, f"{_MISTAKE}: {reason!r}", _REPORT)
+        self._broken_s[name] = time.monotonic()
 
     def _due(self) -> set[str]:
         """Name the lines to attend to: those that called, and now and then all of them."""
@@ -213,12 +218,10 @@ class Daemon:
             self._faults.ended("model")
         try:
             self._outlets.apply(config)
-            self._apply_sources()
         except Exception as reason:
-            self._log.exception("the configuration cannot be applied")
-            self._faults.only(
-                "configuration", f"cannot be applied whole: {_MISTAKE}: {reason!r}", _REPORT
-            )
+            self._log.exception("the sinks cannot be applied")
+            self._faults.only("configuration", f"sinks: {_MISTAKE}: {reason!r}", _REPORT)
+        self._apply_sources()
         if config != before:
             self._log.info("configuration applied", model=config.model)
 
@@ -284,7 +287,9 @@ class Daemon:
                 del self._broken_s[name]
                 self._faults.ended(name)
         for name, spec in wanted.items():
-            if name not in self._lines and name not in self._broken_s:
+            if name in self._lines or name in self._broken_s:
+                continue
+            try:
                 line = open_line(
                     spec,
                     beside=self._path,
@@ -295,6 +300,9 @@ class Daemon:
                     in_hand=self._in_hand,
                     wake=partial(self._call, name),
                 )
+            except Exception as reason:
+                self._set_by(name, reason)
+            else:
                 self._lines[name] = (spec, line)
 
     def _call(self, name: str) -> None:

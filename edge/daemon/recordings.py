@@ -140,14 +140,14 @@ class Recordings:
         self._relay = self._open_relay()
         self._job = score_file(
             FileTask(
-                found,
-                self.name,
-                self._zone,
-                self._relay,
-                self._labels,
-                self._store.known_content,
-                self._in_hand,
-                self._previous,
+                found=found,
+                source=self.name,
+                zone=self._zone,
+                relay=self._relay,
+                labels=self._labels,
+                known_content=self._store.known_content,
+                in_hand=self._in_hand,
+                previous=self._previous,
             )
         )
         return True

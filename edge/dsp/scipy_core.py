@@ -17,16 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def rfft(rows: NDArray[Any]) -> NDArray[Any]:
-    """Transform each row; as `scipy.fft.rfft`.
+def rfft(columns: NDArray[Any]) -> NDArray[Any]:
+    """Transform each column; as `scipy.fft.rfft` along axis 0.
 
     Args:
-        rows: float32 or float64 [shape=(n, size)].
+        columns: float32 or float64 [shape=(size, n)], in any memory order.
 
     Returns:
-        complex64 or complex128 [shape=(n, size // 2 + 1)].
+        complex64 or complex128 [shape=(size // 2 + 1, n)], in C order.
     """
-    return _transform()(rows)
+    return _transform()(columns)
 
 
 class SparseMatrix:
@@ -83,18 +83,18 @@ class SparseMatrix:
 def _transform() -> Callable[[NDArray[Any]], NDArray[Any]]:
     part = _load("fft", "_pocketfft", "pypocketfft")
     if part is not None:
-        probe = np.arange(8, dtype=np.float32).reshape(2, 4)
+        probe = np.arange(8, dtype=np.float32).reshape(4, 2)
         try:
-            # Rows, forward, unscaled, into a new array, one thread.
-            found = part.r2c(probe, (1,), True, 0, None, 1)
-        except Exception:
+            # Columns, forward, unscaled, into a new array, one thread.
+            found = part.r2c(probe, (0,), True, 0, None, 1)
+        except _OTHERWISE:
             found = None
-        if found is not None and np.allclose(found, np.fft.rfft(probe)):
+        if found is not None and np.allclose(found, np.fft.rfft(probe, axis=0)):
             transform = part.r2c
-            return lambda rows: np.asarray(transform(rows, (1,), True, 0, None, 1))
+            return lambda columns: np.asarray(transform(columns, (0,), True, 0, None, 1))
     import scipy.fft  # noqa: PLC0415 (what this module is there to avoid)
 
-    return lambda rows: np.asarray(scipy.fft.rfft(rows, axis=1))
+    return lambda columns: np.asarray(scipy.fft.rfft(columns, axis=0))
 
 
 @cache
@@ -105,7 +105,7 @@ def _product() -> Callable[..., Any]:
         ends, columns = np.array([0, 2], np.int32), np.array([0, 1], np.int32)
         try:
             part.csr_matvecs(1, 2, 2, ends, columns, np.array([2.0, 3.0]), np.arange(4.0), found)
-        except Exception:
+        except _OTHERWISE:
             found = np.zeros(2)
         if found.tolist() == [6.0, 11.0]:
             product: Callable[..., Any] = part.csr_matvecs
@@ -137,3 +137,7 @@ def _load(*names: str) -> Any:
     except ImportError:
         return None
     return module
+
+
+_OTHERWISE = (AttributeError, TypeError, ValueError, RuntimeError)
+"""What a function that is not there, or takes other arguments, is known by."""

@@ -145,11 +145,6 @@ class Intake:
         return self._ring.dropped_samples if self._ring else 0
 
     @property
-    def waiting_s(self) -> float:
-        """How much sound waits to be taken, in seconds."""
-        return self._ring.waiting_samples / self._ring.sample_rate_hz if self._ring else 0.0
-
-    @property
     def drift_ppm(self) -> float | None:
         """How much faster than it claims the sound comes, in parts per million, once known."""
         with self._lock:

@@ -34,16 +34,18 @@ class Codebook:
         # K-means on silence yields equal centroids: each is searched once, by its lowest number.
         self._tokens = len(centroids)
         self._numbers = _first_of_equals(centroids)
-        distinct = centroids[self._numbers].astype(np.float64)
-        squared = np.sum(distinct**2, axis=1)
+        distinct = np.asarray(centroids[self._numbers], dtype=np.float32)
+        self._lead = min(_LEADING_DIMS, self.dims)
+        rest = _squared_norms(distinct[:, self._lead :])
+        squared = _squared_norms(distinct[:, : self._lead]) + rest
         # Each row is a centroid and its squared norm, so that one product with [-2 y, 1] gives the
         # squared distance to y, less |y|².
-        self._rows = np.column_stack([distinct, squared]).astype(np.float32)
+        self._rows = np.column_stack([distinct, squared.astype(np.float32)])
         self._centroids = self._rows[:, :-1]
-        self._lead = min(_LEADING_DIMS, self.dims)
-        rest = np.sqrt(np.sum(distinct[:, self._lead :] ** 2, axis=1))
-        short = np.column_stack([distinct[:, : self._lead], rest])
-        self._short_table = np.vstack([short.T, squared]).astype(np.float32)
+        self._short_rows = np.column_stack(
+            [distinct[:, : self._lead], np.sqrt(rest), squared]
+        ).astype(np.float32)
+        self._box_sides = np.ascontiguousarray(distinct[:, :_BOX_DIMS].T)
         self._norm = float(np.sqrt(squared.max(initial=0.0)))
 
     @property
@@ -97,10 +99,10 @@ class Codebook:
             tokens[part], rows, rivals = self._nearest_part(features[part], error[part])
             unclear.extend(first + row for row in rows)
             contenders.extend(rivals)
-        for first in range(0, len(unclear), _ROWS_IN_CACHE):
-            rows = unclear[first : first + _ROWS_IN_CACHE]
+        for first in range(0, len(unclear), _EXACT_ROWS_AT_ONCE):
+            rows = unclear[first : first + _EXACT_ROWS_AT_ONCE]
             points = self.project_exactly(exact(np.array(rows)))
-            rivals_of_rows = contenders[first : first + _ROWS_IN_CACHE]
+            rivals_of_rows = contenders[first : first + _EXACT_ROWS_AT_ONCE]
             for row, among, point in zip(rows, rivals_of_rows, points, strict=True):
                 tokens[row] = self._nearest_exactly(point, among)
         return tokens
@@ -153,63 +155,88 @@ class Codebook:
     def _candidates(
         self, points: FloatArray, point_error: FloatArray
     ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Pair each row, in order, with every centroid that could be its nearest.
+        """Pair each row, in order, with every centroid that could be its nearest."""
+        possible = self._possible(points, point_error)
+        table = self._rows[possible] if len(possible) < len(self._rows) else self._rows
+        bound = _squared_distance(points, table)
+        reach = self._reach(points, point_error, bound, possible)
+        rows, columns = _pairs(bound <= self._level(points, reach))
+        return rows, possible[columns]
 
-        The distance in the leading dimensions and in the norm of the rest bounds the distance from
-        below (triangle inequality). So a thin matrix product finds the centroids that are possible
-        for any of the rows, which are alike, being neighbours in time; only these go into the whole
-        product. Noise leaves too many possible for that to pay.
+    def _possible(self, points: FloatArray, point_error: FloatArray) -> NDArray[np.intp]:
+        """Number the centroids that could be the nearest of any of the rows, and some more.
+
+        The rows are alike, being neighbours in time, so whole regions are possible for none: first
+        what is outside a box around them in a few dimensions, then what a thin matrix product shows
+        to be too far. The distance in the leading dimensions and in the norm of the rest bounds
+        the distance from below (triangle inequality). Noise leaves too many for that to pay.
         """
         rest = np.linalg.norm(points[:, self._lead :], axis=1)
         short = np.column_stack([points[:, : self._lead], rest])
-        marked = np.zeros(len(self._centroids), dtype=np.bool_)
-        for first in range(0, len(points), _ROWS_IN_CACHE):
-            part = slice(first, first + _ROWS_IN_CACHE)
-            bound, level = self._bounds(
-                points[part], short[part], self._short_table, point_error[part]
-            )
-            marked |= (bound <= level[:, np.newaxis]).any(axis=0)
-            if np.count_nonzero(marked) > _MANY_POSSIBLE * len(marked):
-                bound, level = self._bounds(points, points, self._rows.T, point_error)
-                return _pairs(bound <= level[:, np.newaxis])
-        possible = np.flatnonzero(marked)
-        table = self._rows[possible].T
-        bound, level = self._bounds(points, points, table, point_error, numbers=possible)
-        rows, columns = _pairs(bound <= level[:, np.newaxis])
-        return rows, possible[columns]
+        boxed = self._in_box(points, short, point_error)
+        table = self._short_rows[boxed]
+        marked = np.zeros(len(boxed), dtype=np.bool_)
+        at_once = max(1, _VALUES_IN_CACHE // len(boxed))
+        for first in range(0, len(points), at_once):
+            part = slice(first, first + at_once)
+            bound = _squared_distance(short[part], table)
+            reach = self._reach(points[part], point_error[part], bound, boxed)
+            marked |= (bound <= self._level(short[part], reach)).any(axis=0)
+            if np.count_nonzero(marked) > _MANY_POSSIBLE * len(self._rows):
+                return np.arange(len(self._rows))
+        return boxed[marked]
 
-    def _bounds(
+    def _in_box(
+        self, points: FloatArray, short: FloatArray, point_error: FloatArray
+    ) -> NDArray[np.intp]:
+        """Number the centroids that are within reach of a row in each of the first dimensions.
+
+        What is nearest, by the thin product, to one in some rows is near enough to the others, too,
+        to say how far they have to look.
+        """
+        bound = _squared_distance(short[::_ROWS_A_GUESS], self._short_rows)
+        guesses = np.unique(bound.argmin(axis=1))
+        bound = _squared_distance(points, self._rows[guesses])
+        reach = self._reach(points, point_error, bound, guesses)
+        inside = np.ones(len(self._rows), dtype=np.bool_)
+        for side, coordinate in zip(self._box_sides, points.T, strict=False):
+            slack = _PRODUCT_ROUNDING * (np.abs(coordinate) + reach)
+            inside &= side >= (coordinate - reach - slack).min()
+            inside &= side <= (coordinate + reach + slack).max()
+        return np.flatnonzero(inside)
+
+    def _reach(
         self,
         points: FloatArray,
-        coordinates: FloatArray,
-        table: FloatArray,
         point_error: FloatArray,
-        *,
-        numbers: NDArray[np.intp] | None = None,
-    ) -> tuple[FloatArray, FloatArray]:
-        """Bound the distance of each row to each centroid, and that to its nearest.
+        bound: FloatArray,
+        numbers: NDArray[np.intp],
+    ) -> FloatArray:
+        """Return how far from each row its nearest centroid can be, at most [shape=(n,)].
 
         Args:
             points: float32 [shape=(n, dims)].
-            coordinates: What of the points the bound looks at, float32 [shape=(n, m)].
-            table: The same of the centroids, and their squared norms [shape=(m + 1, tokens)].
             point_error: float32 [shape=(n,)].
-            numbers: Which centroids the table's columns are; all by default.
+            bound: What some centroids' distances are about, or not less than [shape=(n, m)].
+            numbers: Which centroids these are [shape=(m,)].
+        """
+        guess = numbers[bound.argmin(axis=1)]
+        return self._distance(points, np.arange(len(points)), guess) + 2.0 * point_error
+
+    def _level(self, coordinates: FloatArray, reach: FloatArray) -> FloatArray:
+        """Return what `_squared_distance` of a centroid within reach does not exceed.
+
+        Args:
+            coordinates: The rows, as they went into it [shape=(n, m)].
+            reach: float32 [shape=(n,)].
 
         Returns:
-            bound: [shape=(n, tokens)], from below, squared, less the row's squared norm.
-            level: [shape=(n,)], what the bound of a centroid that can be nearest does not exceed.
+            float32 [shape=(n, 1)].
         """
         squared = np.einsum("ij,ij->i", coordinates, coordinates)
-        ones = np.ones((len(points), 1), dtype=np.float32)
-        bound = np.hstack([-2.0 * coordinates, ones]) @ table
-        guess = bound.argmin(axis=1)
-        reach = self._distance(
-            points, np.arange(len(points)), guess if numbers is None else numbers[guess]
-        )
-        reach += 2.0 * point_error
         slack = _PRODUCT_ROUNDING * (np.sqrt(squared) + self._norm) ** 2
-        return bound, reach**2 * (1.0 + _PRODUCT_ROUNDING) - squared + slack
+        level = reach**2 * (1.0 + _PRODUCT_ROUNDING) - squared + slack
+        return np.asarray(level[:, np.newaxis])
 
     def _distance(
         self, points: FloatArray, rows: NDArray[np.intp], numbers: NDArray[np.intp]
@@ -222,6 +249,25 @@ class Codebook:
             difference = points[rows[part]] - self._centroids[numbers[part]]
             np.einsum("ij,ij->i", difference, difference, out=distance[part])
         return np.sqrt(distance, out=distance)
+
+
+def _squared_norms(rows: FloatArray) -> DoubleArray:
+    """Sum the squares of each row [shape=(n, m)] in float64, without a copy; return [shape=(n,)]."""
+    return np.asarray(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+
+
+def _squared_distance(coordinates: FloatArray, rows: FloatArray) -> FloatArray:
+    """Return the squared distance of each row to each centroid, less the row's squared norm.
+
+    Args:
+        coordinates: float32 [shape=(n, m)].
+        rows: Centroids' coordinates, and their squared norms [shape=(tokens, m + 1)].
+
+    Returns:
+        float32 [shape=(n, tokens)].
+    """
+    ones = np.ones((len(coordinates), 1), dtype=np.float32)
+    return np.asarray(np.hstack([-2.0 * coordinates, ones]) @ rows.T)
 
 
 def _pairs(marks: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -242,7 +288,10 @@ def _first_of_equals(rows: FloatArray) -> TokenArray:
 
 _LEADING_DIMS = 12
 _ROWS_AT_ONCE = 120
-_ROWS_IN_CACHE = 24
+_EXACT_ROWS_AT_ONCE = 24
+_ROWS_A_GUESS = 8
+_BOX_DIMS = 4
+_VALUES_IN_CACHE = 1 << 19
 _PAIRS_AT_ONCE = 8192
 _MANY_POSSIBLE = 0.6
 # Errors of float32, relative to the sizes they are multiplied with; each several times what a sum

@@ -64,8 +64,8 @@ class FeatureExtractor:
         """
         windowed = np.zeros((len(frames), self.spec.fft_size))
         np.multiply(frames, self._window, out=windowed[:, : self.spec.frame_size])
-        spectrum = rfft(windowed)
-        mel = (self._filters @ (spectrum.real**2 + spectrum.imag**2).T).T
+        spectrum = rfft(windowed.T)
+        mel = (self._filters @ (spectrum.real**2 + spectrum.imag**2)).T
         decibels = 10.0 * np.log10(np.maximum(mel, self._floor))
         if self.spec.normalisation is Normalisation.NONE:
             return np.asarray(decibels)
@@ -78,9 +78,10 @@ class FeatureExtractor:
         windowed = np.empty((len(frames), self.spec.fft_size), dtype=np.float32)
         windowed[:, self.spec.frame_size :] = 0.0
         np.multiply(frames, self._window32, out=windowed[:, : self.spec.frame_size])
-        parts = rfft(windowed).view(np.float32)
+        # Columns, because the sparse product wants the bins first.
+        parts = rfft(windowed.T).view(np.float32)
         np.multiply(parts, parts, out=parts)
-        power = np.ascontiguousarray((parts[:, ::2] + parts[:, 1::2]).T)
+        power = parts[:, ::2] + parts[:, 1::2]
         mel = self._filters32 @ power
         error = self._decibel_error(mel, self._ones @ power)
         features = np.ascontiguousarray(np.log10(np.maximum(mel, np.float32(self._floor))).T)

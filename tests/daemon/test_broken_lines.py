@@ -43,6 +43,10 @@ def test_a_live_source_that_breaks_the_model(station, models):
         assert process.poll() is None, here.log()
     assert {count["state"] for count in quiet["windows"]} == {"predicted"}
     here.stop(process)
+    loud, quiet = here.status()["sources"]
+    assert loud["received"] == loud["accounted"] > 0
+    assert {count["state"] for count in loud["windows"]} == {"gap"}
+    assert quiet["received"] == quiet["accounted"] == 20 * RATE_HZ
 
 
 def test_a_recording_that_breaks_the_model(watching, models, card):

@@ -124,4 +124,5 @@ def test_a_choice_that_is_taken_back(watching, models, pause_s):
         time.sleep(pause_s)
     time.sleep(1.0)
     here.wait_for(lambda status: not status["faults"])
+    assert here.status_now()["model"] == "tiny@1"
     here.stop(process)

@@ -2,11 +2,9 @@
 
 import os
 import signal
-import subprocess
 import threading
 import time
 
-import pytest
 from recordings import RATE_HZ
 
 from edge.daemon.wakeup import Wakeup
@@ -62,8 +60,7 @@ def test_signals_are_told_and_handlers_put_back():
     assert signal.getsignal(signal.SIGHUP) == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP])
-def test_a_storm_of_signals(station, models, number):
+def test_a_storm_of_signals(station, models):
     """Hundreds of them, at any moment of a busy loop, and then one that stops it."""
     here = station(
         model="tiny",
@@ -80,9 +77,8 @@ def test_a_storm_of_signals(station, models, number):
     process = here.start()
     here.wait_for(lambda status: status["sources"] and status["sources"][0]["received"])
     for _ in range(1000):
-        process.send_signal(number)
+        process.send_signal(signal.SIGHUP)
         time.sleep(0.002)
-    try:
-        here.stop(process)
-    except subprocess.TimeoutExpired:
-        pytest.fail(here.log())
+    here.stop(process)
+    (source,) = here.status()["sources"]
+    assert source["received"] == source["accounted"] > 0

@@ -73,6 +73,23 @@ def test_float64_decides_where_the_error_leaves_it_open():
     )
 
 
+@pytest.mark.parametrize("clusters", [1, 3, 40])
+@pytest.mark.parametrize("spread", [0.05, 1.0, 30.0])
+def test_neighbours_that_are_not_alike_find_their_own(clusters, spread):
+    """Rows of a call may come from anywhere: a click in the quiet hides nothing from the rest."""
+    rng = np.random.default_rng(clusters)
+    centres = 20.0 * rng.standard_normal((clusters, 24)).astype(np.float32)
+    centroids = centres[rng.integers(clusters, size=3000)]
+    centroids = (centroids + rng.standard_normal((3000, 24))).astype(np.float32)
+    rows = centres[np.sort(rng.integers(clusters, size=300))]
+    rows = (rows + spread * rng.standard_normal((300, 24))).astype(np.float32)
+    rows[rng.integers(300, size=5)] *= 50.0
+    codebook = Codebook(np.eye(24, dtype=np.float32), np.zeros(24, np.float32), centroids)
+    expected = codebook.nearest_exactly(rows.astype(np.float64))
+    actual, _ = search(codebook, rows)
+    assert np.array_equal(expected, actual)
+
+
 def test_silence_does_not_fill_the_memory():
     """Where every centroid is as near, pairs are measured and frames decided a few at a time."""
     rng = np.random.default_rng(11)
