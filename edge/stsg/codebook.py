@@ -252,7 +252,7 @@ class Codebook:
 
 
 def _squared_norms(rows: FloatArray) -> DoubleArray:
-    """Sum the squares of each row [shape=(n, m)] in float64, without a copy; return [shape=(n,)]."""
+    """Sum the squares of each row [shape=(n, m)] in float64; return [shape=(n,)]."""
     return np.asarray(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
 
 
