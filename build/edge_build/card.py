@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_build.commands import PATHS_REMARK
+from edge_build.card_commands import PATHS_REMARK
 from edge_build.folder import CARD_NAME, RECIPE_NAME, files_of
 from edge_build.head import split_by_recording
 from edge_build.learn import Learnt

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from edge.errors import InputError
 from edge_build.cache import Cache
 from edge_build.card import add_scores
+from edge_build.card_commands import PATHS_REMARK, evaluate_command, last_name
 from edge_build.charts import (
     class_report,
     confusion_of,
@@ -20,7 +21,6 @@ from edge_build.charts import (
     draw_comparison,
     draw_confusion,
 )
-from edge_build.commands import PATHS_REMARK, evaluate_command, last_name
 from edge_build.evaluate import (
     Result,
     check_model,

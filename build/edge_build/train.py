@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edge_build.cache import Cache
 from edge_build.card import add_scores, write_card
-from edge_build.commands import train_command
+from edge_build.card_commands import train_command
 from edge_build.dataset import find_labelled, find_unlabelled
 from edge_build.folder import check_place, write_folder
 from edge_build.learn import Chain, Learnt

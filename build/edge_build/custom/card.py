@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edge.model.manifest import Manifest
-from edge_build.commands import last_name
+from edge_build.card_commands import last_name
 from edge_build.custom.base import OWN_LICENCE, TOKENS
 from edge_build.custom.calibration import BINS, Reliability
 from edge_build.custom.examples import BACKGROUND

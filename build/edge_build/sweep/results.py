@@ -8,7 +8,7 @@ import yaml
 
 from edge.table.text import Cell, csv_line
 from edge.table.whole import write_lines
-from edge_build.commands import last_name
+from edge_build.card_commands import last_name
 from edge_build.sweep.pictures import draw_sweep
 from edge_build.sweep.search import Outcome, best_of
 from edge_build.sweep.spec import Setting, Sweep

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from edge.batch.outputs import check_folder
 from edge.errors import InputError
 from edge_build.cache import Cache
-from edge_build.commands import last_name
+from edge_build.card_commands import last_name
 from edge_build.recipe import Recipe
 from edge_build.sweep.results import Findings
 from edge_build.sweep.search import search

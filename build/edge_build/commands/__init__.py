@@ -1,0 +1,1 @@
+"""The commands of `edge-build`, one file each."""
