@@ -9,6 +9,10 @@
 Each message says what is wrong, where, and what to do about it.
 """
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 
 class EdgeError(Exception):
     """Anything edge can explain to the person who runs it.
@@ -22,6 +26,10 @@ class EdgeError(Exception):
         super().__init__(what, remedy)
         self.what = what
         self.remedy = remedy
+
+    def __reduce__(self) -> tuple[Callable[..., "EdgeError"], tuple[str], dict[str, Any]]:
+        """Pickle, as an error is on its way from a worker process, with its remedy."""
+        return partial(type(self), remedy=self.remedy), (self.what,), self.__dict__
 
     def __str__(self) -> str:
         return f"{self.what}\n  remedy: {self.remedy}" if self.remedy else self.what

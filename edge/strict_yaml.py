@@ -141,14 +141,16 @@ def _explain(reason: msgspec.ValidationError, data: Any, kind: type[Any]) -> Ref
     )
     if field is None:
         value = value_at(data, key)
-        types = types_at(kind, key)
+        types = types_at(kind, key, data)
         return RefusedError(refusal(message, value, types), remedy=remedy_at(value, types), key=key)
     joined = ".".join(filter(None, [key, field[2]]))
     if field[1] == "missing required":
         return RefusedError(
-            "is missing", remedy=remedy_for_missing(field[2], types_at(kind, joined)), key=joined
+            "is missing",
+            remedy=remedy_for_missing(field[2], types_at(kind, joined, data)),
+            key=joined,
         )
-    known = ", ".join(keys_of(types_at(kind, key)))
+    known = ", ".join(keys_of(types_at(kind, key, data)))
     spelling = f"take it out or correct its spelling; known here: {known}"
     return RefusedError("unknown key", remedy=spelling, key=joined)
 

@@ -96,6 +96,8 @@ def _asked(info: msgspec.inspect.Type) -> str:
             least = f" of at least {info.min_length}" if info.min_length else ""
             most = f" of at most {info.max_length}" if info.max_length else ""
             words = f"a list{least}{most}, in brackets or each after `- ` on its own line"
+        case msgspec.inspect.StructType() if info.tag is not None:
+            words = f"`{info.tag_field}: {info.tag}` with its keys"
         case msgspec.inspect.StructType():
             words = f"keys with their values, of: {', '.join(keys_of([(info, {})]))}"
         case msgspec.inspect.DictType():
@@ -114,17 +116,53 @@ def _plain(number: float) -> str:
 
 
 def keys_of(types: Types) -> list[str]:
-    """List the keys of the structures among some types."""
+    """List the keys of the structures among some types, each once."""
     structures = [info for info, _ in types if isinstance(info, msgspec.inspect.StructType)]
-    return [field.encode_name for info in structures for field in info.fields]
+    tags = [info.tag_field for info in structures if info.tag_field is not None]
+    fields = [field.encode_name for info in structures for field in info.fields]
+    return [*dict.fromkeys([*tags, *fields])]
 
 
-def types_at(kind: Any, key: str) -> Types:
-    """Find what may stand at a dotted place, each with what the type says of it."""
-    found = _bare(msgspec.inspect.type_info(kind))
+def types_at(kind: Any, key: str, data: Any = None) -> Types:
+    """Find what may stand at a dotted place, each with what the type says of it.
+
+    Of structures of several kinds, told apart by a key of theirs, that one counts which the data
+    are of; all of them where the data do not say.
+
+    Args:
+        kind: The type of the whole.
+        key: The place.
+        data: What was read as the whole.
+    """
+    found, at = _bare(msgspec.inspect.type_info(kind)), ""
     for part in parts_of(key):
         found = [inner for info, _ in found for inner in _inside(info, part)]
-    return found
+        at = part if not at else f"{at}.{part}"
+        found = _of_its_kind(found, value_at(data, at))
+    return _merged(found)
+
+
+def _of_its_kind(types: Types, value: Any) -> Types:
+    """Leave out structures of another kind than a value says it is of."""
+    said: Types = [
+        (info, extra)
+        for info, extra in types
+        if isinstance(info, msgspec.inspect.StructType)
+        and info.tag_field is not None
+        and isinstance(value, dict)
+        and value.get(info.tag_field) == info.tag
+    ]
+    return said or types
+
+
+def _merged(types: Types) -> Types:
+    """Make one of several lists of literals, as the kinds of structures are."""
+    literals = [info for info, _ in types if isinstance(info, msgspec.inspect.LiteralType)]
+    if len(literals) < 2:
+        return types
+    values = [*dict.fromkeys(value for info in literals for value in info.values)]
+    one: Types = [(msgspec.inspect.LiteralType(tuple(values)), {})]
+    return one + [each for each in types if not isinstance(each[0], msgspec.inspect.LiteralType)]
 
 
 def _inside(info: msgspec.inspect.Type, part: str) -> Types:
@@ -133,6 +171,8 @@ def _inside(info: msgspec.inspect.Type, part: str) -> Types:
             return _bare(info.value_type)
         case msgspec.inspect.ListType() | msgspec.inspect.VarTupleType() if part.startswith("["):
             return _bare(info.item_type)
+        case msgspec.inspect.StructType() if info.tag is not None and info.tag_field == part:
+            return [(msgspec.inspect.LiteralType((info.tag,)), {})]
         case msgspec.inspect.StructType():
             fields = [field for field in info.fields if field.encode_name == part]
             return [inner for field in fields for inner in _bare(field.type)]

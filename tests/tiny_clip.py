@@ -36,13 +36,19 @@ class TinyNet:
         return self.last.astype(np.float64) @ self.embed(clip) + self.last_bias
 
 
-def tiny_net(*, seed: int = 1, labels: int = len(LABELS), samples: int = CLIP) -> TinyNet:
+def tiny_net(
+    *,
+    seed: int = 1,
+    labels: int = len(LABELS),
+    samples: int = CLIP,
+    embedding: int = EMBEDDING,
+) -> TinyNet:
     """Draw a net."""
     rng = np.random.default_rng(seed)
     return TinyNet(
-        rng.normal(0, 0.2, (EMBEDDING, samples)).astype(np.float32),
-        rng.normal(0, 1, EMBEDDING).astype(np.float32),
-        rng.normal(0, 1, (labels, EMBEDDING)).astype(np.float32),
+        rng.normal(0, 0.2, (embedding, samples)).astype(np.float32),
+        rng.normal(0, 1, embedding).astype(np.float32),
+        rng.normal(0, 1, (labels, embedding)).astype(np.float32),
         rng.normal(0, 1, labels).astype(np.float32),
     )
 
@@ -84,7 +90,7 @@ def write_tflite(
     wave = add("wave", (1, samples))
     first = add("first", net.first.shape, net.first)
     first_bias = add("first_bias", net.first_bias.shape, net.first_bias)
-    embedding = add("embedding", (1, EMBEDDING))
+    embedding = add("embedding", (1, len(net.first_bias)))
     last = add("last", net.last.shape, net.last)
     last_bias = add("last_bias", net.last_bias.shape, net.last_bias)
     logits = add("logits", (1, labels))
@@ -180,10 +186,12 @@ def write_head(path: Path, *, size: int = EMBEDDING, labels: int = len(LABELS)) 
     return weights
 
 
-def write_tiny_clip(folder: Path, *, backend: str = "tflite", seed: int = 1) -> TinyNet:
+def write_tiny_clip(
+    folder: Path, *, backend: str = "tflite", seed: int = 1, embedding: int = EMBEDDING
+) -> TinyNet:
     """Write a model folder that passes every check; its golden vector is computed by NumPy."""
     folder.mkdir(parents=True)
-    net = tiny_net(seed=seed)
+    net = tiny_net(seed=seed, embedding=embedding)
     if backend == "tflite":
         write_tflite(net, folder / "model.tflite")
     else:

@@ -22,6 +22,7 @@ def write_tiny_stsg(
     fallback: str | None = None,
     pool: Sequence[dict[str, object]] = (),
     head_takes_tokens: bool = False,
+    books: int = 1,
 ) -> Path:
     """Write a model folder that passes every check of the loader.
 
@@ -33,6 +34,7 @@ def write_tiny_stsg(
         pool: The parts of the head's vector; the mean of the tokens' vectors by default. What they
             do not need, codebook or vectors, is left out.
         head_takes_tokens: Whether the head takes tokens, not a vector.
+        books: Codebooks, which share dimensions and tokens; 1, 2, 4 or 8.
     """
     import faiss
     import onnx
@@ -46,17 +48,24 @@ def write_tiny_stsg(
     faiss.copy_array_to_vector(np.ascontiguousarray(basis).ravel(), pca.A)
     faiss.copy_array_to_vector(np.zeros(dims, dtype=np.float32), pca.b)
     pca.is_trained = True
-    flat = faiss.IndexFlatL2(dims)
-    flat.add(rng.standard_normal((tokens, dims)).astype(np.float32))
+    index = faiss.IndexFlatL2(dims)
+    centroids = rng.standard_normal((tokens, dims)).astype(np.float32)
+    index.add(centroids)
+    if books > 1:
+        index = faiss.IndexPQ(dims, books, (tokens // books).bit_length() - 1)
+        faiss.copy_array_to_vector(centroids[: tokens // books].ravel(), index.pq.centroids)
+        index.is_trained = True
     sources = {str(part["of"]) for part in pool} or {"vectors"}
     described: dict[str, object] = {"features": {"mel_bands": bands}}
     if head_takes_tokens or sources & {"vectors", "points"}:
-        faiss.write_index(faiss.IndexPreTransform(pca, flat), str(folder / "codebook.faiss"))
-        described |= {"dims": dims, "tokens": tokens}
+        faiss.write_index(faiss.IndexPreTransform(pca, index), str(folder / "codebook.faiss"))
+        described |= {"dims": dims, "tokens": tokens, "books": books}
     widths = {"vectors": size, "points": dims, "features": bands}
     if "vectors" in sources and not head_takes_tokens:
         np.save(folder / "vectors.npy", rng.standard_normal((tokens, size)).astype(np.float32))
         described["vector_size"] = size
+        size *= books
+        widths["vectors"] = size
     if pool:
         described["pool"] = list(pool)
         size = sum(widths[str(part["of"])] * len(part["by"]) for part in pool)  # type: ignore[arg-type]

@@ -43,12 +43,12 @@ def write_card(folder: Path, recipe: Recipe, learnt: Learnt, command: str) -> Pa
         SCORES_HEADING,
         _validation(recipe, learnt),
         "## Files",
-        _files(folder),
+        files_table(folder),
         "## Windows",
         _windows(recipe, learnt),
         "## Made again",
         f"{command}\n\n{PATHS_REMARK}",
-        _made_again(recipe),
+        said_of_repetition(recipe),
         "## Recipe",
         f"```yaml\n{(folder / RECIPE_NAME).read_text('utf-8').rstrip()}\n```",
     ]
@@ -130,7 +130,8 @@ def _windows(recipe: Recipe, learnt: Learnt) -> str:
     return " ".join(lines)
 
 
-def _files(folder: Path) -> str:
+def files_table(folder: Path) -> str:
+    """List a model folder's files and their sizes, as Markdown."""
     rows: Sequence[tuple[str, int]] = [
         (path.name, path.stat().st_size) for path in files_of(folder).values()
     ]
@@ -140,7 +141,8 @@ def _files(folder: Path) -> str:
     return "\n".join([*lines, f"| all | {total / 1000:.1f} |"])
 
 
-def _made_again(recipe: Recipe) -> str:
+def said_of_repetition(recipe: Recipe) -> str:
+    """Say how far the same recipe gives the same files, and by which versions these were made."""
     versions = ", ".join(f"{name} {number}" for name, number in library_versions().items())
     if not recipe.deterministic:
         return f"Not bit for bit: the recipe says `deterministic: false`. Made with {versions}."

@@ -13,6 +13,30 @@ from edge_build.folds import DEFAULT_PATTERN
 PATHS_REMARK = f"Paths are cut to their last name; `{RECIPE_NAME}` lies beside this card."
 
 
+def student_command(
+    *,
+    unlabelled: Sequence[Path],
+    models_dir: Path | None,
+    model_files: Sequence[Path],
+    out: Path,
+) -> str:
+    """Write the `edge-build train` that made a student's folder.
+
+    Args:
+        unlabelled: The audio.
+        models_dir: Folder of model folders, where it was given.
+        model_files: Folders of files of `external` models.
+        out: The model folder.
+    """
+    return _lines(
+        ["train", RECIPE_NAME],
+        _several("--unlabelled", unlabelled),
+        ["--models-dir", last_name(models_dir)] if models_dir is not None else [],
+        *(["--model-files", last_name(path)] for path in model_files),
+        ["--out", last_name(out)],
+    )
+
+
 def train_command(*, data: Path | None, unlabelled: Sequence[Path], out: Path) -> str:
     """Write the `edge-build train` that made a model folder.
 

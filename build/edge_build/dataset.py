@@ -11,6 +11,9 @@ from edge.model.folder import sha256_of
 from edge.sources.file import SUFFIXES
 from edge.table.text import as_text
 
+BACKGROUND = "background"
+"""The folder, or label, of what holds none of the labels."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clip:
@@ -49,10 +52,10 @@ def find_labelled(
     good, bad = [], []
     labels = set()
     for place in sorted(path for path in folder.iterdir() if path.is_dir()):
-        for path in _audio_below(place):
+        for path in audio_below(place):
             labels.add(_label_of(place))
             name = as_text(path.relative_to(folder).as_posix())
-            group = name if recording is None else _recording_of(path, recording)
+            group = name if recording is None else recording_of(path, recording)
             if group is None:
                 bad.append(f"{name}: its name has no recording")
             else:
@@ -84,7 +87,7 @@ def find_unlabelled(folders: Sequence[Path]) -> list[Clip]:
     """
     clips = []
     for folder in folders:
-        found = list(_audio_below(folder)) if folder.is_dir() else [folder]
+        found = list(audio_below(folder)) if folder.is_dir() else [folder]
         if not found or not found[0].is_file():
             raise InputError(
                 f"{folder}: is not audio and holds none", remedy="name folders or files of audio"
@@ -145,13 +148,15 @@ def _label_of(folder: Path) -> str:
     return name
 
 
-def _audio_below(folder: Path) -> Iterator[Path]:
+def audio_below(folder: Path) -> Iterator[Path]:
+    """Yield the audio files anywhere below a folder, in order of their names."""
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith("."):
             yield path
 
 
-def _recording_of(path: Path, pattern: re.Pattern[str]) -> str | None:
+def recording_of(path: Path, pattern: re.Pattern[str]) -> str | None:
+    """Find the recording in a file's name by a pattern of one group; None where there is none."""
     match = pattern.search(path.name)
     return match.group(1) if match else None
 

@@ -2,6 +2,8 @@
 
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,19 +70,7 @@ def write_folder(out: Path, recipe: Recipe, recipe_path: Path, learnt: Learnt) -
     """
     from edge.load import load_model  # noqa: PLC0415 (the backends are heavy)
 
-    check_place(out)
-    out = out.resolve()
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.part-", dir=out.parent))
-        part = scratch / out.name
-        part.mkdir()
-    except OSError as reason:
-        raise InputError(
-            f"{out}: cannot be written: {reason.strerror}", remedy="name another place for --out"
-        ) from None
-    try:
-        part.chmod(0o755)
+    with replacing(out) as part:
         if learnt.tokens is not None:
             shutil.copyfile(learnt.tokens.path, part / FILES["codebook"])
         if learnt.vectors is not None:
@@ -90,10 +80,41 @@ def write_folder(out: Path, recipe: Recipe, recipe_path: Path, learnt: Learnt) -
         shutil.copyfile(recipe_path, part / RECIPE_NAME)
         _write_golden(part, recipe, learnt)
         load_model(part).close()
+    return out.resolve()
+
+
+@contextmanager
+def replacing(out: Path) -> Iterator[Path]:
+    """Make a folder beside `out`, which takes its place when the context ends without an error.
+
+    A kill while it does leaves what was there as `.NAME.old`.
+
+    Args:
+        out: The model folder to be.
+
+    Yields:
+        The folder to fill, which is called as `out` is.
+
+    Raises:
+        InputError: The place cannot be written.
+    """
+    check_place(out)
+    out = out.resolve()
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.part-", dir=out.parent))
+    except OSError as reason:
+        raise InputError(
+            f"{out}: cannot be written: {reason.strerror}", remedy="name another place for --out"
+        ) from None
+    try:
+        part = scratch / out.name
+        part.mkdir()
+        part.chmod(0o755)
+        yield part
         _replace(out, part)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return out
 
 
 def manifest_of(folder: Path, recipe: Recipe, learnt: Learnt) -> dict[str, Any]:
@@ -116,6 +137,7 @@ def manifest_of(folder: Path, recipe: Recipe, learnt: Learnt) -> dict[str, Any]:
         "stsg": {
             "tokens": learnt.tokens.codebook.tokens if learnt.tokens else 0,
             "dims": learnt.tokens.codebook.dims if learnt.tokens else 0,
+            "books": learnt.tokens.codebook.books if learnt.tokens else 1,
             "vector_size": 0 if learnt.vectors is None else learnt.vectors.shape[1],
             "features": msgspec.to_builtins(recipe.features),
             "pool": msgspec.to_builtins(recipe.window),
@@ -154,7 +176,7 @@ def _write_manifest(folder: Path, recipe: Recipe, learnt: Learnt) -> None:
 
 
 def _replace(out: Path, part: Path) -> None:
-    """Put `part` in the place of `out`; a kill in between leaves the old one as `.NAME.old`."""
+    """Put `part` in the place of `out`."""
     old = out.parent / f".{out.name}.old"
     shutil.rmtree(old, ignore_errors=True)
     if out.exists():

@@ -18,6 +18,7 @@ from edge.errors import AudioError
 from edge.sources.file import AudioFile
 from edge.stsg.codebook import TokenArray
 from edge.stsg.features import FeatureExtractor
+from edge.stsg.spec import FeatureSpec, Normalisation
 from edge.stsg.tokenizer import Tokenizer
 from edge.windows.tail import count_frames
 from edge_build.cache import Cache, key_of
@@ -93,11 +94,34 @@ def try_each(
     return good, bad
 
 
+class Frames:
+    """A clip's frames on disk: any of them are read when they are asked for.
+
+    Args:
+        path: The `.npy`, of float32 or of int16 steps of the grid.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._stored: NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def __getitem__(self, rows: slice | NDArray[np.intp]) -> FloatArray:
+        """Return some rows, float32 [shape=(n, mel_bands)]."""
+        part = self._stored[rows]
+        if part.dtype == np.float32:
+            return np.asarray(part, dtype=np.float32)
+        return np.asarray(np.multiply(part, 1.0 / _GRID, dtype=np.float32))
+
+
 class FrameStore:
     """The mel frames of any number of clips: one `.npy` a clip in the cache, memory-mapped.
 
     Features are computed in float64 and rounded to a grid, so that the last bits of one machine's
-    arithmetic do not reach the fits.
+    arithmetic do not reach the fits. Where the grid's steps fit in 16 bits they are what is
+    stored: half the disk, and the same numbers. Standardised frames always do; frames in dB, which
+    span more than 64 dB as a rule, are stored as float32.
 
     Args:
         recipe: Says what the frames are.
@@ -132,24 +156,36 @@ class FrameStore:
 
         return try_each(clips, compute, task="mel frames")
 
+    def opened(self, clip: Clip) -> Frames:
+        """Return a clip's frames without reading them."""
+        return Frames(self._paths[clip.sha256])
+
     def frames(self, clip: Clip) -> FloatArray:
-        """Return a clip's frames, float32 [shape=(n, mel_bands)], memory-mapped."""
-        return np.asanyarray(np.load(self._paths[clip.sha256], mmap_mode="r", allow_pickle=False))
+        """Return all of a clip's frames, float32 [shape=(n, mel_bands)]."""
+        return self.opened(clip)[:]
+
+    def blocks(self, clip: Clip) -> Iterator[FloatArray]:
+        """Yield a clip's frames, float32 [shape=(n, mel_bands)], at most ROWS_AT_ONCE a block."""
+        frames = self.opened(clip)
+        for first in range(0, len(frames), ROWS_AT_ONCE):
+            yield frames[first : first + ROWS_AT_ONCE]
 
     def _write(self, clip: Clip, path: Path) -> None:
         spec = self._extractor.spec
         framer = Framer(frame_size=spec.frame_size, hop=spec.hop)
+        dtype = _STEPS if _fits_steps(spec) else "<f4"
         with path.open("wb") as file:
             rows = 0
             # NumPy pads the header so that the row count may grow without moving the data.
-            _write_header(file, 0, spec.mel_bands)
+            _write_header(file, dtype, 0, spec.mel_bands)
             for samples in stream_samples(clip.path, sample_rate_hz=spec.sample_rate_hz):
                 frames = framer.push(samples)
-                features = np.round(self._extractor.exact(frames) * _GRID) / _GRID
-                file.write(features.astype("<f4").tobytes())
+                steps = np.round(self._extractor.exact(frames) * _GRID)
+                stored = steps if dtype == _STEPS else steps / _GRID
+                file.write(stored.astype(dtype).tobytes())
                 rows += len(frames)
             file.seek(0)
-            _write_header(file, rows, spec.mel_bands)
+            _write_header(file, dtype, rows, spec.mel_bands)
 
 
 class TokenStore:
@@ -196,11 +232,24 @@ def hash_arrays(arrays: Iterable[NDArray[np.generic]]) -> str:
     return digest.hexdigest()
 
 
-def _write_header(file: object, rows: int, columns: int) -> None:
+def _fits_steps(spec: FeatureSpec) -> bool:
+    """Say whether every frame's values are steps of the grid that 16 bits hold.
+
+    Of m numbers with mean 0 and deviation 1 none is beyond sqrt(m - 1).
+    """
+    largest = np.sqrt(spec.mel_bands - 1) * _GRID
+    return spec.normalisation is Normalisation.STANDARD and bool(largest < np.iinfo(_STEPS).max)
+
+
+def _write_header(file: object, dtype: str, rows: int, columns: int) -> None:
     np.lib.format.write_array_header_1_0(
         file,  # type: ignore[arg-type]
-        {"descr": "<f4", "fortran_order": False, "shape": (rows, columns)},
+        {"descr": dtype, "fortran_order": False, "shape": (rows, columns)},
     )
 
 
+ROWS_AT_ONCE = 1 << 16
+"""Frames of a long recording that are read at once: two hours, 200 MB of 768 bands."""
+
 _GRID = 1024.0
+_STEPS = "<i2"

@@ -97,6 +97,50 @@ def fit_head(
     return best
 
 
+def fit_heads(
+    embeddings: FloatArray,
+    labels: IntArray,
+    recordings: Sequence[str],
+    spec: HeadRecipe,
+    *,
+    seed: int,
+    quiet: bool = False,
+) -> Head:
+    """Train the recipe's number of heads, and make one of them that averages their logits.
+
+    Each is validated on other recordings, so that hardly any is lost to all of them. Arguments and
+    errors are those of `fit_head`.
+    """
+    heads = [
+        fit_head(embeddings, labels, recordings, spec, seed=seed + member, quiet=quiet)
+        for member in range(spec.members)
+    ]
+    return heads[0] if len(heads) == 1 else average(heads)
+
+
+def average(heads: Sequence[Head]) -> Head:
+    """Put heads side by side: one with as many times the hidden units, the mean of their logits."""
+    size = len(heads[0].mean)
+    first = [head.weights[0] / head.scale[:, np.newaxis] for head in heads]
+    bias = [
+        head.biases[0] - head.mean @ weights for head, weights in zip(heads, first, strict=True)
+    ]
+    return Head(
+        np.zeros(size, dtype=np.float32),
+        np.ones(size, dtype=np.float32),
+        (
+            np.concatenate(first, axis=1),
+            np.concatenate([head.weights[1] for head in heads]) / len(heads),
+        ),
+        (
+            np.concatenate(bias),
+            np.mean([head.biases[1] for head in heads], axis=0, dtype=np.float32),
+        ),
+        max(head.epochs for head in heads),
+        float(np.mean([head.validation_loss for head in heads])),
+    )
+
+
 def split_by_recording(
     labels: IntArray, recordings: Sequence[str], *, share: float, seed: int
 ) -> tuple[IntArray, IntArray]:

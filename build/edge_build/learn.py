@@ -11,13 +11,14 @@ from edge.contracts import FloatArray
 from edge.stsg.codebook import Codebook, TokenArray
 from edge.stsg.features import FeatureExtractor
 from edge.stsg.pooling import Rows
+from edge.stsg.product import ProductCodebook
 from edge.stsg.tokenizer import RowArray, Tokenizer
 from edge.stsg.vectors import WindowVector
-from edge_build.cache import Cache, key_of
+from edge_build.cache import Cache, Steps, key_of
 from edge_build.codebook import fit_codebook, read_codebook, tokens_for
 from edge_build.dataset import Clip, choose_clips
 from edge_build.frames import FrameStore, TokenStore, hash_arrays
-from edge_build.head import Head, IntArray, fit_head
+from edge_build.head import Head, IntArray, fit_heads
 from edge_build.pinned import library_versions, pinning
 from edge_build.recipe import Recipe, TablePart
 from edge_build.vectors import fit_vectors
@@ -40,7 +41,7 @@ class Tokens:
 
     path: Path
     """The Faiss file."""
-    codebook: Codebook
+    codebook: Codebook | ProductCodebook
     sentences: tuple[TokenArray, ...]
     """Of each clip; empty for a codebook without centroids."""
     shortage: str
@@ -105,7 +106,7 @@ class Chain:
     ) -> Learnt:
         """Fit every link on clips that `prepare` found usable."""
         every = [*clips, *unlabelled]
-        counts = [len(self.frame_store.frames(clip)) for clip in every]
+        counts = [len(self.frame_store.opened(clip)) for clip in every]
         tokens = self._tokens(every, counts)
         vectors = None
         if tokens is not None and Rows.VECTORS in self.recipe.needs:
@@ -117,7 +118,7 @@ class Chain:
             labels,
             tokens,
             vectors,
-            self.head(examples),
+            self.head(self._with_moved(examples, clips, tokens, vectors, labels)),
             examples,
             tuple(clips),
             tuple(unlabelled),
@@ -125,12 +126,28 @@ class Chain:
             (*notes, *([shortage] if shortage else [])),
         )
 
+    def fit_tokens(self, clips: Sequence[Clip]) -> tuple[Tokens, FloatArray]:
+        """Fit codebook and table of vectors, which need no labels, on clips that have frames.
+
+        Returns:
+            The tokens, and the table [shape=(tokens, vector_size)].
+        """
+        tokens = self._tokens(clips, [len(self.frame_store.opened(clip)) for clip in clips])
+        assert tokens is not None
+        return tokens, self._table(tokens)
+
+    def tokens_of(self, tokens: Tokens, clips: Sequence[Clip]) -> list[TokenArray]:
+        """Return the tokens of clips that may be others than those that made the codebook."""
+        return self._token_store(tokens.codebook, tokens.path.stem).tokens(clips)
+
     def examples(
         self,
         clips: Sequence[Clip],
         tokens: Tokens | None,
         vectors: FloatArray | None,
         labels: Sequence[str],
+        *,
+        moved: int = 0,
     ) -> Examples:
         """Make the vector of each window of each clip, as the runtime does.
 
@@ -139,12 +156,16 @@ class Chain:
             tokens: Where the recipe has them.
             vectors: The table, where there is one.
             labels: The classes.
+            moved: How many mel bands higher the clips are to sound.
         """
         window = WindowVector(self.recipe.parts, vectors)
         per_window = self.recipe.frames_per_window
         rows = []
         for number, clip in enumerate(clips):
-            of_clip = self._rows(clip, number, tokens, window.needs)
+            if moved:
+                of_clip = self._moved_rows(clip, tokens, window.needs, moved)
+            else:
+                of_clip = self._rows(clip, number, tokens, window.needs)
             for first in range(0, len(next(iter(of_clip.values()))), per_window):
                 part = {kind: found[first : first + per_window] for kind, found in of_clip.items()}
                 rows.append((window(part), labels.index(clip.label or ""), clip.recording))
@@ -165,6 +186,44 @@ class Chain:
             found[Rows.FEATURES] = self.frame_store.frames(clip)
         return found
 
+    def _moved_rows(
+        self, clip: Clip, tokens: Tokens | None, kinds: frozenset[Rows], bands: int
+    ) -> dict[Rows, RowArray]:
+        """Make the rows of a clip whose mel bands are moved up; the outermost one is repeated."""
+        frames = self.frame_store.frames(clip)
+        source = np.arange(frames.shape[1]) - bands
+        frames = np.ascontiguousarray(frames[:, np.clip(source, 0, frames.shape[1] - 1)])
+        found: dict[Rows, RowArray] = {Rows.FEATURES: frames}
+        if tokens is not None:
+            found[Rows.POINTS] = tokens.codebook.project(frames)
+        if Rows.TOKENS in kinds:
+            assert tokens is not None
+            found[Rows.TOKENS] = tokens.codebook.nearest(
+                frames, np.zeros(len(frames), np.float32), lambda i: frames[i].astype(np.float64)
+            )
+        return {kind: found[kind] for kind in kinds}
+
+    def _with_moved(
+        self,
+        examples: Examples,
+        clips: Sequence[Clip],
+        tokens: Tokens | None,
+        vectors: FloatArray | None,
+        labels: Sequence[str],
+    ) -> Examples:
+        """Add the windows of the clips with their bands moved, as far as the recipe says."""
+        most = self.recipe.head.band_shift
+        every = [examples] + [
+            self.examples(clips, tokens, vectors, labels, moved=bands)
+            for bands in range(-most, most + 1)
+            if bands
+        ]
+        return Examples(
+            np.concatenate([one.embeddings for one in every]),
+            np.concatenate([one.labels for one in every]),
+            examples.recordings * len(every),
+        )
+
     def head(self, examples: Examples) -> Head:
         """Train the recipe's head on examples."""
         spec = self.recipe.head
@@ -176,7 +235,7 @@ class Chain:
         )
 
         def make(part: Path) -> None:
-            head = fit_head(
+            head = fit_heads(
                 examples.embeddings,
                 examples.labels,
                 examples.recordings,
@@ -219,22 +278,26 @@ class Chain:
             count,
         )
 
-        def make(part: Path) -> None:
+        def make(part: Path, steps: Steps) -> None:
             fit_codebook(
-                lambda i: self.frame_store.frames(clips[i]),
+                lambda i: self.frame_store.opened(clips[i]),
                 counts,
                 self.recipe,
                 tokens=count,
                 path=part,
+                steps=steps,
             )
 
-        path = self._cache.get("codebook", key, ".faiss", make)
+        path = self._cache.get_by_steps("codebook", key, ".faiss", make)
         codebook = read_codebook(path)
         sentences: Sequence[TokenArray] = ()
         if Rows.TOKENS in self.recipe.needs:
-            tokenizer = Tokenizer(FeatureExtractor(self.recipe.feature_spec()), codebook)
-            sentences = TokenStore(tokenizer, key, self.recipe, self._cache).tokens(clips)
+            sentences = self._token_store(codebook, key).tokens(clips)
         return Tokens(path, codebook, tuple(sentences), shortage)
+
+    def _token_store(self, codebook: Codebook | ProductCodebook, key: str) -> TokenStore:
+        tokenizer = Tokenizer(FeatureExtractor(self.recipe.feature_spec()), codebook)
+        return TokenStore(tokenizer, key, self.recipe, self._cache)
 
     def _table(self, tokens: Tokens) -> FloatArray:
         """Put the parts of the table of vectors side by side."""
@@ -242,7 +305,9 @@ class Chain:
         for part in self.recipe.table:
             match part:
                 case TablePart.WORD2VEC:
-                    parts.append(self._vectors(tokens.sentences, tokens.codebook.tokens))
+                    # The tokens of a frame, one a codebook, follow one another.
+                    sentences = [tokens_of_clip.ravel() for tokens_of_clip in tokens.sentences]
+                    parts.append(self._vectors(sentences, tokens.codebook.tokens))
                 case TablePart.CENTROID:
                     parts.append(tokens.codebook.centroids)
         return np.concatenate(parts, axis=1)
@@ -252,12 +317,12 @@ class Chain:
             "vectors", hash_arrays(sentences), tokens, msgspec.to_builtins(self.recipe.word2vec)
         )
 
-        def make(part: Path) -> None:
+        def make(part: Path, steps: Steps) -> None:
             with part.open("wb") as file:
-                np.save(file, fit_vectors(sentences, self.recipe, tokens=tokens))
+                np.save(file, fit_vectors(sentences, self.recipe, tokens=tokens, steps=steps))
 
         table: FloatArray = np.load(
-            self._cache.get("vectors", key, ".npy", make), allow_pickle=False
+            self._cache.get_by_steps("vectors", key, ".npy", make), allow_pickle=False
         )
         return table
 

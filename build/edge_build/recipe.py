@@ -48,7 +48,10 @@ class TokenRecipe(Record, frozen=True):
     """How far the dimensions are brought to equal variance before distances are taken: 0 not at
     all, 1 wholly. Without it the loudest differences, often the background's, make the tokens."""
     count: Count = 16_384
-    """Centroids K; 0 for points without tokens."""
+    """Centroids K, of each codebook; 0 for points without tokens."""
+    books: Positive = 1
+    """Codebooks, each over every `books`-th dimension, and so tokens of a frame. More than one:
+    `dims` is a multiple of it, and `count` a power of two."""
     iterations: Positive = 25
     """Rounds of K-means."""
     pca_frames: Positive = 200_000
@@ -90,8 +93,45 @@ class HeadRecipe(Record, frozen=True):
     """Epochs without gain on the validation loss after which training stops."""
     validation_share: Share = 0.2
     """Share of the clips of each class, by whole recordings, that training does not see."""
+    members: Positive = 1
+    """Heads, each validated on other recordings, whose logits are averaged: one wider head."""
+    band_shift: Count = 0
+    """Train also on the clips with their mel bands moved by one to so many bands, up and down:
+    the same sounds, higher and lower."""
     standardise: bool = True
     """Bring each dimension to mean 0 and deviation 1 first; folded into the exported head."""
+
+
+class StudentRecipe(Record, frozen=True):
+    """A 1D-CNN on tokens that is taught to answer as another model does (section 3.2.3, Table 3).
+
+    It takes the place of window and head, and needs no labels.
+    """
+
+    teacher: str
+    """Name or folder of the model that it learns from."""
+    most_labels: Count = 0
+    """At most so many of the teacher's labels: those it scores highest anywhere in the audio that
+    is learnt from; 0 for all. The rest of labels that exclude one another are one label, which the
+    student keeps to itself."""
+    temperature: PositiveFloat = 2.0
+    """Softens both sides: logits are divided by it, and the loss is multiplied by its square."""
+    channels: Positive = 512
+    kernel: Positive = 3
+    """Tokens that a convolution looks at; odd."""
+    layers: Positive = 1
+    """Convolutions."""
+    hidden: Positive = 512
+    """Size of the layer between pooling and labels."""
+    learning_rate: PositiveFloat = 1e-3
+    batch: Annotated[int, Meta(ge=2)] = 64
+    epochs: Positive = 50
+    patience: Positive = 5
+    """Epochs without gain on the validation loss after which training stops."""
+    validation_share: Share = 0.2
+    """Share of the recordings that tells when to stop."""
+    held_out_share: Share = 0.2
+    """Share of the recordings that no part of the training hears: the agreement is theirs."""
 
 
 class SynthRecipe(Record, frozen=True):
@@ -122,6 +162,8 @@ class Recipe(Record, frozen=True):
     )
     """How a window's frames become the vector that the head takes."""
     head: HeadRecipe = HeadRecipe()
+    student: StudentRecipe | None = None
+    """In the place of window and head: what a teacher makes of the audio is learnt."""
     seed: Seed = 1
     recording: str | None = None
     """Regular expression with one group, searched for in a file's name: clips with the same group
@@ -183,6 +225,8 @@ def read_recipe(path: Path) -> Recipe:
             remedy="choose an even frame_size of at least hop",
         )
     _check_window(path, recipe)
+    _check_student(path, recipe)
+    _check_books(path, recipe)
     if recipe.tokens is not None and recipe.tokens.dims > recipe.features.mel_bands:
         raise ConfigError(
             f"{path}: tokens.dims: {recipe.tokens.dims} dimensions cannot be taken from "
@@ -192,6 +236,28 @@ def read_recipe(path: Path) -> Recipe:
     if recipe.recording is not None:
         one_group(recipe.recording, where=f"{path}: recording")
     return recipe
+
+
+def _check_books(path: Path, recipe: Recipe) -> None:
+    """See that several codebooks can share the dimensions."""
+    spec = recipe.tokens
+    if spec is None or spec.books == 1:
+        return
+    if spec.dims % spec.books:
+        raise ConfigError(
+            f"{path}: tokens.books: {spec.books} codebooks cannot share {spec.dims} dimensions",
+            remedy="choose dims that are a multiple of books",
+        )
+    if spec.count & (spec.count - 1) or spec.count < 2:
+        raise ConfigError(
+            f"{path}: tokens.count: {spec.count} is no power of two, as several codebooks need it",
+            remedy="choose one, such as 256",
+        )
+    if recipe.student is not None:
+        raise ConfigError(
+            f"{path}: tokens.books: a student takes one token a frame, not {spec.books}",
+            remedy="take books out",
+        )
 
 
 def _check_window(path: Path, recipe: Recipe) -> None:
@@ -209,6 +275,40 @@ def _check_window(path: Path, recipe: Recipe) -> None:
     if Rows.TOKENS in recipe.needs and recipe.tokens is not None and not recipe.tokens.count:
         raise ConfigError(
             f"{path}: tokens.count: is 0, but the window pools vectors", remedy=remedy
+        )
+
+
+def _check_student(path: Path, recipe: Recipe) -> None:
+    """See that a student has tokens, and that nothing is said that it does not use."""
+    if recipe.student is None:
+        return
+    if recipe.tokens is None or not recipe.tokens.count:
+        raise ConfigError(
+            f"{path}: student: takes tokens, and there are none", remedy="state tokens.count"
+        )
+    if recipe.student.kernel % 2 == 0:
+        raise ConfigError(
+            f"{path}: student.kernel: {recipe.student.kernel} tokens have no middle",
+            remedy="choose an odd number",
+        )
+    usual = {field.name: field.default for field in msgspec.structs.fields(Recipe)}
+    for key in ("window", "head", "synth"):
+        if getattr(recipe, key) != usual[key]:
+            raise ConfigError(
+                f"{path}: {key}: has no use beside student", remedy="take one of the two out"
+            )
+
+
+def refuse_student(path: Path, recipe: Recipe, *, command: str) -> None:
+    """Refuse a recipe that learns from a teacher where labels are learnt.
+
+    Raises:
+        ConfigError: It is one.
+    """
+    if recipe.student is not None:
+        raise ConfigError(
+            f"{path}: student: learns from a teacher, and {command} from labels",
+            remedy="run `edge-build train` with it, which measures its agreement with the teacher",
         )
 
 

@@ -29,7 +29,7 @@ from edge_build.evaluate import (
 )
 from edge_build.folder import CARD_NAME
 from edge_build.folds import HOLD_OUT, NEVER_TESTED
-from edge_build.recipe import is_recipe, read_recipe
+from edge_build.recipe import is_recipe, read_recipe, refuse_student
 from edge_build.task import find_trial
 
 COLUMNS = (
@@ -117,6 +117,8 @@ def run_evaluation(
         for name in systems
     ]
     recipes = [read_recipe(path) for path in places if is_recipe(path.name)]
+    for path, recipe in zip(filter(lambda x: is_recipe(x.name), places), recipes, strict=True):
+        refuse_student(path, recipe, command="evaluate")
     if card is not None and not (card / CARD_NAME).is_file():
         raise InputError(f"{card}: holds no {CARD_NAME}", remedy="name a folder that train made")
     for place in places:

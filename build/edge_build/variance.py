@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_build.cache import Cache, key_of
+from edge_build.covariance import covariance_of
 from edge_build.dataset import Clip
 from edge_build.frames import FrameStore
 from edge_build.pinned import library_versions, pinning
@@ -39,7 +40,7 @@ def cumulative_variance(
 
     def make(part: Path) -> None:
         with part.open("wb") as file:
-            np.save(file, _shares(store, clips, recipe.features.mel_bands))
+            np.save(file, _shares(store, clips))
 
     shares: NDArray[np.float64] = np.load(
         cache.get("variance", key, ".npy", make), allow_pickle=False
@@ -47,16 +48,8 @@ def cumulative_variance(
     return shares
 
 
-def _shares(store: FrameStore, clips: Sequence[Clip], bands: int) -> NDArray[np.float64]:
-    # About the first clip's mean, which is near that of all: no digits cancel in the difference.
-    near = store.frames(clips[0]).mean(axis=0, dtype=np.float64)
-    total, products, count = np.zeros(bands), np.zeros((bands, bands)), 0
-    for clip in clips:
-        rows = store.frames(clip).astype(np.float64) - near
-        total += rows.sum(axis=0)
-        products += rows.T @ rows
-        count += len(rows)
-    covariance = products / count - np.outer(total, total) / count**2
+def _shares(store: FrameStore, clips: Sequence[Clip]) -> NDArray[np.float64]:
+    _, covariance = covariance_of(block for clip in clips for block in store.blocks(clip))
     variances = np.maximum(np.linalg.eigvalsh(covariance)[::-1], 0.0)
     whole = float(variances.sum())
-    return np.asarray(np.cumsum(variances) / whole if whole else np.ones(bands))
+    return np.asarray(np.cumsum(variances) / whole if whole else np.ones(len(variances)))

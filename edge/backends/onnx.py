@@ -7,7 +7,7 @@ import numpy as np
 
 from edge.contracts import FloatArray
 from edge.errors import ModelError
-from edge.model.clip_model import ClipModel, check_inputs, check_width, clip_samples
+from edge.model.clip_model import ClipModel, check_inputs, fit_input
 from edge.model.folder import ModelFolder
 from edge.model.onnx_graph import nodes_of
 from edge.model.onnx_session import open_session, width_of
@@ -37,29 +37,37 @@ class OnnxGraph:
         self._folder = folder
         self._path = folder.file("model")
         said = folder.manifest.output
-        self._pool = said.pool
         self._session: Any = self._open()
         outputs = [argument.name for argument in self._session.get_outputs()]
-        if isinstance(said.embedding, str) and said.embedding not in outputs:
+        inner = [name for name in said.embeddings if isinstance(name, str) and name not in outputs]
+        if inner:
             self._session = None
-            self._session = self._open(self._inner(said.embedding))
+            self._session = self._open(*map(self._inner, inner))
         self._input, self._input_shape = self._fit_input()
         self._scores = self._output("scores", said.scores)
-        self._embedding = self._output("embedding", said.embedding)
-        self.scores_size = self._width("scores", self._scores)
-        self.embedding_size = self._width("embedding", self._embedding, said.pool)
+        self._embedding = [self._output("embedding", wanted) for wanted in said.embeddings]
+        self._pools = [said.pool_of(_axes(argument)) for argument in self._embedding]
+        self.scores_size = None if self._scores is None else self._width("scores", self._scores)
+        self.embedding_sizes = tuple(
+            self._width("embedding", argument, pool)
+            for argument, pool in zip(self._embedding, self._pools, strict=True)
+        )
 
     def run(
         self, clip: FloatArray, *, scores: bool, embedding: bool
     ) -> tuple[FloatArray | None, FloatArray | None]:
-        """Run one clip [shape=(clip_samples,)]; see `ClipGraph.run`."""
-        chosen = [self._scores if scores else None, self._embedding if embedding else None]
-        names = [argument.name for argument in chosen if argument is not None]
+        """Run one clip; see `ClipGraph.run`."""
+        parts = self._embedding if embedding else []
+        first = [] if self._scores is None or not scores else [self._scores]
+        names = [argument.name for argument in (*first, *parts)]
         given = self._session.run(names, {self._input: clip.reshape(self._input_shape)})
-        found = iter(given)
+        rows = [
+            pool_tensor(values, pool)
+            for values, pool in zip(given[len(first) :], self._pools if parts else [], strict=True)
+        ]
         return (
-            None if chosen[0] is None else pool_tensor(next(found), None),
-            None if chosen[1] is None else pool_tensor(next(found), self._pool),
+            pool_tensor(given[0], None) if first else None,
+            np.concatenate(rows) if rows else None,
         )
 
     def close(self) -> None:
@@ -98,15 +106,13 @@ class OnnxGraph:
         arguments = self._session.get_inputs()
         check_inputs(self._folder, [argument.name for argument in arguments])
         (argument,) = arguments
-        try:
-            width = width_of(argument)
-        except ValueError as reason:
+        if argument.type != "tensor(float)":
             raise self._folder.error(
-                "files.model", f"input {reason}", remedy="use a model that takes samples"
-            ) from None
-        if width is not None:
-            check_width(self._folder, width)
-        return argument.name, (1, clip_samples(self._folder))[-len(argument.shape) :]
+                "files.model",
+                f"input {argument.name!r} is {argument.type}, not float32",
+                remedy="export the model with an input of float32",
+            )
+        return argument.name, fit_input(self._folder, argument.name, _axes(argument))
 
     def _output(self, key: str, wanted: int | str | None) -> Any:
         """Find the output that `output.<key>` names."""
@@ -122,9 +128,7 @@ class OnnxGraph:
             remedy=f"name one of {', '.join(argument.name for argument in outputs)}",
         )
 
-    def _width(self, key: str, argument: Any, pool: TensorPool | None = None) -> int | None:
-        if argument is None:
-            return None
+    def _width(self, key: str, argument: Any, pool: TensorPool | None = None) -> int:
         try:
             width = width_of(argument) if pool is None else _pooled_width(argument, pool)
         except ValueError as reason:
@@ -142,6 +146,11 @@ class OnnxGraph:
             (given,) = self._session.run([argument.name], {self._input: silence})
             width = len(pool_tensor(given, pool))
         return width
+
+
+def _axes(argument: Any) -> list[int | None]:
+    """The axes of a session's input or output; None for one that is open."""
+    return [axis if isinstance(axis, int) else None for axis in argument.shape]
 
 
 def _pooled_width(argument: Any, pool: TensorPool) -> int | None:

@@ -26,6 +26,7 @@ from edge.model.row_table import RowTable
 from edge.stsg.codebook import Codebook, TokenArray
 from edge.stsg.features import FeatureExtractor
 from edge.stsg.pooling import Part, Rows
+from edge.stsg.product import ProductCodebook
 from edge.stsg.spec import FeatureSpec
 from edge.stsg.tokenizer import Search, Tokenizer, framer_of
 from edge.stsg.vectors import WindowVector
@@ -39,8 +40,7 @@ def load(folder: ModelFolder) -> "StsgModel":
         ModelError: The stages do not fit one another or the manifest.
     """
     spec = folder.manifest.stsg
-    if spec is None:
-        raise folder.error("stsg", "is missing", remedy="describe the tokens under stsg")
+    assert spec is not None, "the manifest has seen to it"
     try:
         extractor = FeatureExtractor(
             FeatureSpec(
@@ -66,6 +66,7 @@ def load(folder: ModelFolder) -> "StsgModel":
             ("stsg.features.mel_bands", spec.features.mel_bands, "the codebook", codebook.features),
             ("stsg.dims", spec.dims, "the codebook", codebook.dims),
             ("stsg.tokens", spec.tokens, "the codebook", codebook.tokens),
+            ("stsg.books", spec.books, "the codebook", codebook.books),
         ]
     if table is not None:
         stages += [
@@ -76,11 +77,12 @@ def load(folder: ModelFolder) -> "StsgModel":
     if spec.head_takes is HeadTakes.TOKENS:
         frames = samples_of_window // spec.features.hop
         stages.append(("stsg.features.hop", frames, "the head", head.input_size))
+        stages.append(("stsg.books", spec.books, "a head that takes tokens", 1))
         needed = {Rows.TOKENS}
     else:
         window = _window(folder, spec, table)
         widths = {
-            Rows.VECTORS: spec.vector_size,
+            Rows.VECTORS: spec.vector_size * spec.books,
             Rows.POINTS: spec.dims,
             Rows.FEATURES: spec.features.mel_bands,
         }
@@ -146,7 +148,7 @@ class StsgModel:
             sample_rate_hz=folder.manifest.input.sample_rate,
             clip_seconds=FRAME_SECONDS,
             step_seconds=FRAME_SECONDS,
-            embedding_size=None if window is None else head.input_size,
+            embedding_size=head.embedding_size if window is None else head.input_size,
         )
 
     def open(
@@ -166,7 +168,8 @@ class StsgStream:
 
     Args:
         model: The loaded model.
-        keep_embeddings: Whether predictions carry the vector that the head takes.
+        keep_embeddings: Whether predictions carry the vector that the head takes, or the one that
+            a head of tokens makes.
     """
 
     def __init__(self, model: StsgModel, *, keep_embeddings: bool = False) -> None:
@@ -238,22 +241,23 @@ class StsgStream:
         first = self._windows * self._per_window
         rows = {kind: ring.take(first, self._per_window) for kind, ring in self._rings.items()}
         self._windows += 1
-        made = rows[Rows.TOKENS] if self._model.window is None else self._model.window(rows)
-        kept = self._keep_embeddings and self._model.window is not None
-        return Prediction(
-            window, self._model.info.id, self._model.head(made), made if kept else None
-        )
+        model = self._model
+        made = rows[Rows.TOKENS] if model.window is None else model.window(rows)
+        kept: FloatArray | None = None
+        if self._keep_embeddings and model.info.embedding_size is not None:
+            kept = made if model.window is not None else model.head.embed(made)
+        return Prediction(window, model.info.id, model.head(made), kept)
 
     def _window(self, number: int) -> Window:
         return Window(self._stream, number * FRAME_SECONDS, (number + 1) * FRAME_SECONDS)
 
 
-def _read_codebook(folder: ModelFolder) -> tuple[Codebook, Search | None]:
+def _read_codebook(folder: ModelFolder) -> tuple[Codebook | ProductCodebook, Search | None]:
     """Take PCA and centroids out of the one Faiss file."""
     import faiss  # noqa: PLC0415 (heavy: loaded by who runs STSG)
 
     path = folder.file("codebook")
-    form = "an IndexPreTransform of one PCAMatrix and an L2 index"
+    form = "an IndexPreTransform of one PCAMatrix and an L2 index or IndexPQ"
     try:
         index = faiss.read_index(str(path))
         chain = faiss.downcast_index(index)
@@ -272,6 +276,19 @@ def _read_codebook(folder: ModelFolder) -> tuple[Codebook, Search | None]:
     projection = faiss.vector_to_array(pca.A).reshape(-1, pca.d_in)[: pca.d_out]
     bias = faiss.vector_to_array(pca.b) if pca.have_bias else np.zeros(pca.d_out, np.float32)
     exact = folder.manifest.stsg is not None and folder.manifest.stsg.search == "exact"
+    if isinstance(inner, faiss.IndexPQ):
+        if not exact:
+            raise folder.error(
+                "stsg.search",
+                f"is approximate, but {path.name} holds several codebooks, which have no other "
+                "search than the exact one",
+                remedy="write `search: exact`",
+            )
+        quantiser = inner.pq
+        books = faiss.vector_to_array(quantiser.centroids).reshape(
+            quantiser.M, quantiser.ksub, quantiser.dsub
+        )
+        return ProductCodebook(projection, bias, books), None
     if exact and not isinstance(inner, faiss.IndexFlat):
         raise folder.error(
             "stsg.search",

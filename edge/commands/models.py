@@ -10,6 +10,7 @@ from edge.commands.endings import DONE, WRONG, complain
 from edge.errors import EdgeError
 from edge.load import check_golden, check_runtime, find_model, model_folders, open_model
 from edge.model.folder import FILES_VARIABLE, find_file, read_folder
+from edge.model.front_end import describe_front_end
 from edge.model.manifest import Manifest, read_manifest
 
 
@@ -163,8 +164,10 @@ def _description(folder: Path, manifest: Manifest) -> list[tuple[str, str]]:
     ]
     if output.scores is not None:
         lines.insert(5, ("scores", f"{output.scores}, activation {output.activation}"))
-    if output.embedding is not None:
-        lines.insert(6, ("embedding", str(output.embedding)))
+    if output.embeddings:
+        lines.insert(6, ("embedding", ", ".join(map(str, output.embeddings))))
+    if given.front_end is not None:
+        lines.insert(5, ("front end", describe_front_end(given.front_end)))
     if manifest.stsg is not None:
         lines.insert(
             5,

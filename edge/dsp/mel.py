@@ -1,24 +1,56 @@
 """The mel filterbank, kept sparse."""
 
+from enum import StrEnum
+
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.dsp.scipy_core import SparseMatrix
 
 
-def hz_to_mel(hz: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Convert Hz to mel on Slaney's scale: linear below 1 kHz, logarithmic above.
+class MelScale(StrEnum):
+    """How pitch is heard to rise with frequency."""
 
-    Source: M. Slaney, Auditory Toolbox, Interval Research report 1998-010; librosa's default.
-    """
+    SLANEY = "slaney"
+    """Linear below 1 kHz, logarithmic above: M. Slaney, Auditory Toolbox, Interval Research report
+    1998-010; librosa's default."""
+    HTK = "htk"
+    """2595 lg(1 + f / 700 Hz): S. Young et al., The HTK Book; TensorFlow's, and torchaudio's
+    default."""
+
+
+class MelNorm(StrEnum):
+    """How the filters of a filterbank are weighted among one another."""
+
+    AREA = "area"
+    """All have the same area."""
+    PEAK = "peak"
+    """All are 1 at their middle."""
+
+
+class MelFade(StrEnum):
+    """Along what a filter falls from its middle to its ends in a straight line."""
+
+    HZ = "hz"
+    """librosa's, and torchaudio's."""
+    MEL = "mel"
+    """TensorFlow's."""
+
+
+def hz_to_mel(hz: NDArray[np.float64], scale: MelScale = MelScale.SLANEY) -> NDArray[np.float64]:
+    """Convert Hz to mel."""
+    if scale is MelScale.HTK:
+        return np.asarray(_HTK_MEL * np.log10(1.0 + hz / _HTK_HZ))
     mel = hz / _LINEAR_HZ_PER_MEL
     above = hz >= _BREAK_HZ
     mel[above] = _BREAK_HZ / _LINEAR_HZ_PER_MEL + np.log(hz[above] / _BREAK_HZ) / _LOG_STEP
     return mel
 
 
-def mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+def mel_to_hz(mel: NDArray[np.float64], scale: MelScale = MelScale.SLANEY) -> NDArray[np.float64]:
     """Invert `hz_to_mel`."""
+    if scale is MelScale.HTK:
+        return np.asarray(_HTK_HZ * (10.0 ** (mel / _HTK_MEL) - 1.0))
     hz = mel * _LINEAR_HZ_PER_MEL
     break_mel = _BREAK_HZ / _LINEAR_HZ_PER_MEL
     above = mel >= break_mel
@@ -27,12 +59,20 @@ def mel_to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def mel_filterbank(
-    *, sample_rate_hz: int, fft_size: int, bands: int, low_hz: float = 0.0, high_hz: float
+    *,
+    sample_rate_hz: int,
+    fft_size: int,
+    bands: int,
+    low_hz: float = 0.0,
+    high_hz: float,
+    scale: MelScale = MelScale.SLANEY,
+    norm: MelNorm = MelNorm.AREA,
+    fade: MelFade = MelFade.HZ,
 ) -> SparseMatrix:
-    """Build triangular filters of equal area that turn a power spectrum into mel bands.
+    """Build triangular filters that turn a spectrum into mel bands.
 
-    Equal to `librosa.filters.mel` with its default scale and norm ("slaney"), which a test holds
-    to 1e-6.
+    Equal to `librosa.filters.mel`, and with `MelFade.MEL` to TensorFlow's
+    `linear_to_mel_weight_matrix`, which tests hold to 1e-6.
 
     Args:
         sample_rate_hz: Rate of the samples the spectrum was taken of.
@@ -40,23 +80,32 @@ def mel_filterbank(
         bands: Number of mel bands.
         low_hz: Lower edge of the lowest band.
         high_hz: Upper edge of the highest band, at most half the sample rate.
+        scale: Along which the bands are evenly spaced.
+        norm: How large the filters are.
+        fade: Along what they fall.
 
     Returns:
         float64 [shape=(bands, fft_size // 2 + 1)], about two non-zeros a spectrum bin.
     """
-    bin_hz = np.arange(fft_size // 2 + 1) * (sample_rate_hz / fft_size)
-    low_mel, high_mel = hz_to_mel(np.array([low_hz, high_hz], dtype=np.float64))
-    edge_hz = mel_to_hz(np.linspace(low_mel, high_mel, bands + 2))
-    width_hz = np.diff(edge_hz)
+    bin_hz = np.arange(fft_size // 2 + 1, dtype=np.float64) * (sample_rate_hz / fft_size)
+    low_mel, high_mel = hz_to_mel(np.array([low_hz, high_hz], dtype=np.float64), scale)
+    edge_mel = np.linspace(low_mel, high_mel, bands + 2)
+    edge_hz = mel_to_hz(edge_mel.copy(), scale)
+    if fade is MelFade.HZ:
+        edges, places = edge_hz, bin_hz
+    else:
+        edges, places = edge_mel, hz_to_mel(bin_hz.copy(), scale)
+    widths = np.diff(edges)
     counts, columns, weights = [], [], []
     for band in range(bands):
-        left, right = edge_hz[band], edge_hz[band + 2]
-        inside = np.flatnonzero((bin_hz > left) & (bin_hz < right))
-        rising = (bin_hz[inside] - left) / width_hz[band]
-        falling = (right - bin_hz[inside]) / width_hz[band + 1]
+        left, right = edges[band], edges[band + 2]
+        inside = np.flatnonzero((places > left) & (places < right))
+        rising = (places[inside] - left) / widths[band]
+        falling = (right - places[inside]) / widths[band + 1]
+        size = 2.0 / (edge_hz[band + 2] - edge_hz[band]) if norm is MelNorm.AREA else 1.0
         counts.append(len(inside))
         columns.append(inside)
-        weights.append(np.minimum(rising, falling) * (2.0 / (right - left)))
+        weights.append(np.minimum(rising, falling) * size)
     return SparseMatrix(
         np.concatenate(weights), np.concatenate(columns), np.array(counts), width=len(bin_hz)
     )
@@ -65,3 +114,5 @@ def mel_filterbank(
 _LINEAR_HZ_PER_MEL = 200.0 / 3.0
 _BREAK_HZ = 1000.0
 _LOG_STEP = np.log(6.4) / 27.0
+_HTK_MEL = 2595.0
+_HTK_HZ = 700.0

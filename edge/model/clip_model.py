@@ -1,12 +1,14 @@
 """A model of fixed clips, whatever runtime its graph runs in."""
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Protocol
 
 import numpy as np
 
 from edge.contracts import FloatArray, ModelInfo, WindowKind
 from edge.model.folder import ModelFolder
+from edge.model.front_end import FrontEnd
 from edge.model.head import OnnxHead, read_head
 from edge.windows.activation import activate
 from edge.windows.clips import Aggregate, ClipGrid, ClipScores, ClipStream
@@ -27,8 +29,8 @@ class ClipGraph(Protocol):
         ...
 
     @property
-    def embedding_size(self) -> int | None:
-        """Width of the embedding; None where the manifest names none."""
+    def embedding_sizes(self) -> tuple[int, ...]:
+        """Widths of the tensors that make the embedding; empty where the manifest names none."""
         ...
 
     def run(
@@ -37,12 +39,12 @@ class ClipGraph(Protocol):
         """Run one clip.
 
         Args:
-            clip: [shape=(clip_samples,)], scaled as the model wants it.
+            clip: What `ClipInput` makes of one.
             scores: Whether the raw scores are wanted.
             embedding: Whether the embedding is wanted.
 
         Returns:
-            Raw scores [shape=(scores_size,)] and embedding [shape=(embedding_size,)], the
+            Raw scores [shape=(scores_size,)] and embedding [shape=(sum of sizes,)], the
             caller's to keep; None for what was not wanted.
         """
         ...
@@ -52,15 +54,35 @@ class ClipGraph(Protocol):
         ...
 
 
-def clip_samples(folder: ModelFolder) -> int:
-    """Length of a clip, in samples at the model's rate."""
-    given = folder.manifest.input
-    return round(given.clip_seconds * given.sample_rate)
+class ClipInput:
+    """What a clip becomes on its way into a graph: scaled, and by the front end if there is one.
 
+    Its buffers are used again by the next clip, so it belongs to one thread.
 
-def scale_clip(folder: ModelFolder, clip: FloatArray) -> FloatArray:
-    """Return samples within ±1 as the model wants them scaled."""
-    return clip * _INT16 if folder.manifest.input.scale == "int16" else clip
+    Args:
+        folder: The verified folder.
+    """
+
+    def __init__(self, folder: ModelFolder) -> None:
+        given = folder.manifest.input
+        self.samples = given.clip_samples
+        self.shape: tuple[int, ...] = (self.samples,)
+        self._scale = _INT16 if given.scale == "int16" else None
+        self._front_end = None
+        if given.front_end is not None:
+            self._front_end = FrontEnd(
+                given.front_end, sample_rate_hz=given.sample_rate, samples=self.samples
+            )
+            self.shape = self._front_end.shape
+
+    def __call__(self, clip: FloatArray) -> FloatArray:
+        """Return what the graph takes [shape=self.shape] of samples within ±1 [shape=(samples,)].
+
+        It holds as many values as the graph's input, whose axes of 1 are left out.
+        """
+        if self._scale is not None:
+            clip = clip * self._scale
+        return clip if self._front_end is None else self._front_end(clip)
 
 
 def check_inputs(folder: ModelFolder, names: Sequence[str]) -> None:
@@ -85,19 +107,53 @@ def check_inputs(folder: ModelFolder, names: Sequence[str]) -> None:
         )
 
 
-def check_width(folder: ModelFolder, width: int) -> None:
-    """Make sure that a graph's input takes a clip.
+def fit_input(folder: ModelFolder, name: str, axes: Sequence[int | None]) -> tuple[int, ...]:
+    """Return the shape of a graph's input, filled where the graph leaves it open.
+
+    Args:
+        folder: The verified folder.
+        name: The input's.
+        axes: Its axes, as the graph has them; None for one that is open.
 
     Raises:
-        ModelError: It takes another number of samples.
+        ModelError: It does not take what `ClipInput` makes.
     """
-    clip, rate_hz = clip_samples(folder), folder.manifest.input.sample_rate
-    if width != clip:
-        raise folder.error(
-            "input.clip_seconds",
-            f"makes clips of {clip} samples, but the model takes {width}",
-            remedy=f"write {width / rate_hz:g}, if the model was made for {rate_hz} Hz",
-        )
+    given = folder.manifest.input
+    if given.front_end is None:
+        *others, last = axes or (0,)
+        if not axes or any(axis not in (1, None) for axis in others):
+            raise folder.error(
+                "files.model",
+                f"input {name!r} is {_shape(axes)}, no waveform [n] or [1, n]",
+                remedy="use a model that takes samples, or describe what it takes under "
+                "input.front_end",
+            )
+        if last not in (given.clip_samples, None):
+            raise folder.error(
+                "input.clip_seconds",
+                f"makes clips of {given.clip_samples} samples, but the model takes {last}",
+                remedy=f"write {last / given.sample_rate:g}, if the model was made for "
+                f"{given.sample_rate} Hz",
+            )
+        return (*(1 for _ in others), given.clip_samples)
+    made = ClipInput(folder).shape
+    # The last axes first: open ones before them count clips.
+    for places in reversed([*combinations(range(len(axes)), len(made))]):
+        filled = [1] * len(axes)
+        for place, size in zip(places, made, strict=True):
+            filled[place] = size
+        if all(axis in (size, None) for axis, size in zip(axes, filled, strict=True)):
+            return tuple(filled)
+    raise folder.error(
+        "input.front_end",
+        f"makes {_shape(made)} of a clip, but input {name!r} takes {_shape(axes)}",
+        remedy="describe the spectrogram that the model was trained with: its bands, its frames "
+        "and their layout",
+    )
+
+
+def _shape(axes: Sequence[int | None]) -> str:
+    return f"[{', '.join('any' if axis is None else str(axis) for axis in axes)}]"
 
 
 class ClipModel:
@@ -116,6 +172,7 @@ class ClipModel:
     def __init__(self, folder: ModelFolder, graph: ClipGraph) -> None:
         self._folder = folder
         self._graph = graph
+        self._input = ClipInput(folder)
         self._grid = _grid(folder)
         self._head = _head(folder, graph)
         manifest = folder.manifest
@@ -126,8 +183,9 @@ class ClipModel:
             sample_rate_hz=manifest.input.sample_rate,
             clip_seconds=manifest.input.clip_seconds,
             step_seconds=manifest.input.step_seconds,
-            embedding_size=graph.embedding_size,
+            embedding_size=sum(graph.embedding_sizes) or None,
         )
+        self.embedding_sizes = graph.embedding_sizes
 
     def open(
         self, *, windows: WindowKind = WindowKind.FRAME, keep_embeddings: bool = False
@@ -137,7 +195,7 @@ class ClipModel:
         Raises:
             ModelError: Embeddings are wanted of a model whose manifest names none.
         """
-        if keep_embeddings and self._graph.embedding_size is None:
+        if keep_embeddings and not self.embedding_sizes:
             raise self._folder.error(
                 "output.embedding", "is not named", remedy="name the tensor that holds it"
             )
@@ -161,8 +219,9 @@ class ClipModel:
         self._graph.close()
 
     def _score(self, clip: FloatArray, *, with_embedding: bool) -> ClipScores:
-        clip = scale_clip(self._folder, clip)
-        raw, embedding = self._graph.run(clip, scores=self._head is None, embedding=with_embedding)
+        raw, embedding = self._graph.run(
+            self._input(clip), scores=self._head is None, embedding=with_embedding
+        )
         if raw is None:
             return ClipScores(None, embedding)
         try:
@@ -177,7 +236,7 @@ def _grid(folder: ModelFolder) -> ClipGrid:
     given = folder.manifest.input
     try:
         return ClipGrid(
-            clip=clip_samples(folder),
+            clip=given.clip_samples,
             step=round(given.step_seconds * given.sample_rate),
             sample_rate_hz=given.sample_rate,
         )
@@ -202,7 +261,7 @@ def _head(folder: ModelFolder, graph: ClipGraph) -> OnnxHead | None:
                 remedy="use the labels that belong to the model",
             )
         return None
-    if graph.embedding_size is None:
+    if not graph.embedding_sizes:
         raise folder.error(
             "output.embedding",
             "is missing, but aggregate is mean_embedding",
@@ -210,7 +269,7 @@ def _head(folder: ModelFolder, graph: ClipGraph) -> OnnxHead | None:
         )
     head = read_head(folder)
     for key, said, found in (
-        ("output.embedding", graph.embedding_size, head.input_size),
+        ("output.embedding", sum(graph.embedding_sizes), head.input_size),
         ("files.labels", labels, head.output_size),
     ):
         if said != found:

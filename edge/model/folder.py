@@ -2,14 +2,16 @@
 
 import hashlib
 import importlib.util
+import mmap
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from edge.errors import ModelError
 from edge.model.labels import read_labels
 from edge.model.manifest import MANIFEST_NAME, FileEntry, Manifest, read_manifest
+from edge.model.onnx_graph import weight_files_of
 from edge.remedies import for_this_python
 
 FILES_VARIABLE = "EDGE_MODEL_FILES"
@@ -63,6 +65,9 @@ def read_folder(folder: Path, *, external: Sequence[Path] = ()) -> ModelFolder:
             remedy=f"rename the folder to {manifest.name}, or write name: {called}",
         )
     files = {key: find_file(folder, manifest, key, external=external) for key in manifest.files}
+    for key, path in files.items():
+        if path.suffix == ".onnx":
+            _check_weights(folder, key, path, known=files.values())
     entry = manifest.files["labels"]
     if entry.format is None:
         raise _error(
@@ -77,6 +82,14 @@ def read_folder(folder: Path, *, external: Sequence[Path] = ()) -> ModelFolder:
             str(reason),
             remedy="restore the label file, or mend its format and column in the manifest",
         ) from None
+    if unknown := sorted(set(manifest.thresholds) - set(labels)):
+        shown = ", ".join(map(repr, unknown[:3])) + (", ..." if len(unknown) > 3 else "")
+        raise _error(
+            folder,
+            "thresholds",
+            f"{shown}: the model has no such label" + "s" * (len(unknown) > 1),
+            remedy=f"write labels as {entry.path} has them, or take the lines out",
+        )
     return ModelFolder(folder, manifest, files, labels)
 
 
@@ -168,6 +181,27 @@ def _check_content(folder: Path, key: str, entry: FileEntry, path: Path) -> None
             f"{path} cannot be read: {reason.strerror}",
             remedy="check its permissions",
         ) from None
+
+
+def _check_weights(folder: Path, key: str, graph: Path, *, known: Iterable[Path]) -> None:
+    """See that a graph has its weights in itself, or in files whose hashes the manifest knows."""
+    try:
+        with graph.open("rb") as file:
+            content = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+        elsewhere = weight_files_of(memoryview(content))
+    except ValueError:
+        # What is no graph is refused by who opens it.
+        return
+    beside = {path.resolve() for path in known}
+    for name in sorted(elsewhere):
+        if (graph.parent / name).resolve() not in beside:
+            raise _error(
+                folder,
+                f"files.{key}",
+                f"{graph.name} keeps weights in {name!r}, which the manifest does not name",
+                remedy=f"name that file, too, under files, with its sha256 and size; or save "
+                f"{graph.name} with its weights in it",
+            )
 
 
 def _error(folder: Path, key: str, problem: str, *, remedy: str) -> ModelError:

@@ -13,7 +13,8 @@ from edge.stsg.codebook import TokenArray
 class OnnxHead:
     """A head in an ONNX file: one input [1, size], one output [1, n_labels] of probabilities.
 
-    The input is a vector, float32, or the numbers of tokens, int64.
+    The input is a vector, float32, or the numbers of tokens, int64. A second output [1, n], where
+    there is one, is an embedding for other heads.
 
     It runs one embedding a call, on one thread: the scores of a window do not depend on what else
     is scored.
@@ -28,7 +29,7 @@ class OnnxHead:
     def __init__(self, path: Path) -> None:
         self._session = open_session(path)
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if len(inputs) != 1 or len(outputs) != 1:
+        if len(inputs) != 1 or len(outputs) not in (1, 2):
             raise ValueError(
                 f"{path.name} has {len(inputs)} inputs and {len(outputs)} outputs, not one of each"
             )
@@ -39,12 +40,21 @@ class OnnxHead:
         if input_size is None or output_size is None:
             raise ValueError(f"{path.name} leaves the width of its input or output open")
         self.input_size, self.output_size = input_size, output_size
+        self._embedding = outputs[1].name if len(outputs) > 1 else ""
+        self.embedding_size = width_of(outputs[1]) if self._embedding else None
 
     def __call__(self, taken: FloatArray | TokenArray) -> FloatArray:
         """Return probabilities [shape=(output_size,)] of what it takes [shape=(input_size,)]."""
+        return self._run(self._output, taken)
+
+    def embed(self, taken: FloatArray | TokenArray) -> FloatArray:
+        """Return the embedding [shape=(embedding_size,)] of a head that has one."""
+        return self._run(self._embedding, taken)
+
+    def _run(self, output: str, taken: FloatArray | TokenArray) -> FloatArray:
         given = np.asarray(taken[np.newaxis], dtype=self._kind)
-        scores = self._session.run([self._output], {self._input: given})[0][0]
-        return np.asarray(scores, dtype=np.float32)
+        row = self._session.run([output], {self._input: given})[0][0]
+        return np.asarray(row, dtype=np.float32)
 
 
 def read_head(folder: ModelFolder) -> OnnxHead:

@@ -6,16 +6,25 @@ message occurs twice as one field, the two are merged and their lists joined: so
 file changes, and no schema classes are needed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 # The numbers of fields in ONNX's schema, which never change.
 _MODEL_GRAPH = 7
+_MODEL_FUNCTION = 25
 _GRAPH_NODE = 1
+_GRAPH_TENSOR = 5
+_GRAPH_SPARSE = 15
 _GRAPH_OUTPUT = 12
 _NODE_INPUT = 1
 _NODE_OUTPUT = 2
 _NODE_OPERATOR = 4
+_NODE_ATTRIBUTE = 5
+_ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
+_FUNCTION_NODE, _FUNCTION_ATTRIBUTE = 7, 11
+_SPARSE_TENSORS = (1, 2)
+_TENSOR_ELSEWHERE = 13
+_ENTRY_KEY, _ENTRY_VALUE = 1, 2
 _VALUE_NAME = 1
 
 _VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
@@ -50,6 +59,25 @@ def nodes_of(content: bytes) -> list[Node]:
     return found
 
 
+def weight_files_of(content: bytes | memoryview) -> set[str]:
+    """Name the files that a graph keeps weights in, relative to its own folder.
+
+    Args:
+        content: An ONNX file.
+
+    Raises:
+        ValueError: Not an ONNX file.
+    """
+    found = set()
+    for tensor in _tensors(memoryview(content), _IN_MODEL):
+        for field, entry in _fields(tensor):
+            if field == _TENSOR_ELSEWHERE:
+                pair = dict(_fields(entry))
+                if bytes(pair.get(_ENTRY_KEY, b"")) == b"location":
+                    found.add(_text(pair.get(_ENTRY_VALUE, memoryview(b""))))
+    return found
+
+
 def with_outputs(content: bytes, names: Sequence[str]) -> bytes:
     """Return a model that also gives out inner values, after its other outputs.
 
@@ -68,6 +96,20 @@ def with_outputs(content: bytes, names: Sequence[str]) -> bytes:
             raise ValueError(f"no node makes a value called {name!r}")
     outputs = (_field(_GRAPH_OUTPUT, _field(_VALUE_NAME, name.encode())) for name in names)
     return content + _field(_MODEL_GRAPH, b"".join(outputs))
+
+
+_Inside = Mapping[int, "_Inside | None"]
+"""What may hold tensors within a message, by field; None for a tensor itself."""
+
+
+def _tensors(message: memoryview, inside: _Inside) -> Iterator[memoryview]:
+    for field, part in _fields(message):
+        if field in inside:
+            within = inside[field]
+            if within is None:
+                yield part
+            else:
+                yield from _tensors(part, within)
 
 
 def _node(content: memoryview) -> Node:
@@ -134,3 +176,13 @@ def _as_varint(number: int) -> bytes:
         number >>= 7
     written.append(number)
     return bytes(written)
+
+
+_IN_SPARSE: _Inside = dict.fromkeys(_SPARSE_TENSORS)
+_IN_ATTRIBUTE: dict[int, _Inside | None] = dict.fromkeys(_ATTRIBUTE_TENSORS)
+_IN_ATTRIBUTE |= dict.fromkeys(_ATTRIBUTE_SPARSE, _IN_SPARSE)
+_IN_NODE: _Inside = {_NODE_ATTRIBUTE: _IN_ATTRIBUTE}
+_IN_GRAPH: _Inside = {_GRAPH_NODE: _IN_NODE, _GRAPH_TENSOR: None, _GRAPH_SPARSE: _IN_SPARSE}
+_IN_ATTRIBUTE |= dict.fromkeys(_ATTRIBUTE_GRAPHS, _IN_GRAPH)
+_IN_FUNCTION: _Inside = {_FUNCTION_NODE: _IN_NODE, _FUNCTION_ATTRIBUTE: _IN_ATTRIBUTE}
+_IN_MODEL: _Inside = {_MODEL_GRAPH: _IN_GRAPH, _MODEL_FUNCTION: _IN_FUNCTION}

@@ -48,6 +48,9 @@ class Codebook:
         self._box_sides = np.ascontiguousarray(distinct[:, :_BOX_DIMS].T)
         self._norm = float(np.sqrt(squared.max(initial=0.0)))
 
+    books = 1
+    """Tokens of a frame."""
+
     @property
     def tokens(self) -> int:
         """Number of centroids."""

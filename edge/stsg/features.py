@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from edge.contracts import FloatArray
 from edge.dsp.mel import mel_filterbank
 from edge.dsp.scipy_core import rfft
+from edge.dsp.stft import hann
 from edge.stsg.spec import FeatureSpec, Normalisation
 
 DoubleArray = NDArray[np.float64]
@@ -20,7 +21,7 @@ class FeatureExtractor:
 
     def __init__(self, spec: FeatureSpec) -> None:
         self.spec = spec
-        self._window = _hann(spec.frame_size)
+        self._window = hann(spec.frame_size)
         self._window32 = self._window.astype(np.float32)
         self._filters = mel_filterbank(
             sample_rate_hz=spec.sample_rate_hz,
@@ -119,11 +120,6 @@ class FeatureExtractor:
         inverse[(mel < clear) & trusted] = 0.0
         ratio = np.einsum("ij,i->j", inverse, self._filter_sums) * squared
         return np.asarray(_DB_PER_RELATIVE * (2.0 * np.sqrt(ratio) + ratio), dtype=np.float32)
-
-
-def _hann(size: int) -> DoubleArray:
-    """The periodic Hann window, as an STFT wants it."""
-    return np.asarray(0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(size) / size))
 
 
 _FRAMES_AT_ONCE = 40

@@ -10,12 +10,13 @@ from edge.dsp.framing import Framer
 from edge.stsg.codebook import Codebook, TokenArray
 from edge.stsg.features import FeatureExtractor
 from edge.stsg.pooling import Rows
+from edge.stsg.product import ProductCodebook
 
 Search = Callable[[FloatArray], TokenArray]
 """An approximate search: projected rows [shape=(n, dims)] to tokens [shape=(n,)]."""
 
 RowArray = NDArray[np.int32] | NDArray[np.float32]
-"""Tokens [shape=(n,)], or rows [shape=(n, size)]."""
+"""Tokens [shape=(n,)], those of several codebooks [shape=(n, books)], or rows [shape=(n, size)]."""
 
 
 class Tokenizer:
@@ -33,7 +34,7 @@ class Tokenizer:
     def __init__(
         self,
         extractor: FeatureExtractor,
-        codebook: Codebook | None,
+        codebook: Codebook | ProductCodebook | None,
         *,
         approximate: Search | None = None,
     ) -> None:
@@ -47,7 +48,7 @@ class Tokenizer:
         self._approximate = approximate
 
     @property
-    def codebook(self) -> Codebook:
+    def codebook(self) -> Codebook | ProductCodebook:
         """Turns features into points and tokens.
 
         Raises:
@@ -58,9 +59,13 @@ class Tokenizer:
         return self._codebook
 
     def tokens(self, frames: FloatArray) -> TokenArray:
-        """Name the tokens, int32 [shape=(n,)], of frames [shape=(n, frame_size)]."""
+        """Name the tokens of frames [shape=(n, frame_size)].
+
+        Returns:
+            int32 [shape=(n,)]; of several codebooks [shape=(n, books)].
+        """
         if not len(frames):
-            return np.empty(0, dtype=np.int32)
+            return np.empty((0, *self.shape_of(Rows.TOKENS)), dtype=np.int32)
         return self._tokens(frames, *self.extractor.quick(frames))
 
     def rows(self, frames: FloatArray, kinds: Collection[Rows]) -> dict[Rows, RowArray]:
@@ -87,7 +92,7 @@ class Tokenizer:
             case Rows.FEATURES:
                 return (self.extractor.spec.mel_bands,)
             case _:
-                return ()
+                return (self.codebook.books,) if self.codebook.books > 1 else ()
 
     def open(self) -> "TokenStream":
         """Begin a stream of tokens."""
@@ -109,7 +114,7 @@ class TokenStream:
         self._framer = framer_of(tokenizer.extractor)
 
     def push(self, samples: FloatArray) -> TokenArray:
-        """Take samples [shape=(n,)]; return the tokens that became complete, int32 [shape=(m,)]."""
+        """Take samples [shape=(n,)]; return the tokens that became complete, as `tokens` does."""
         return self._tokenizer.tokens(self._framer.push(samples))
 
     def reset(self) -> None:

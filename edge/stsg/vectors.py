@@ -49,7 +49,7 @@ class WindowVector:
         return frozenset(Rows.TOKENS if kind is Rows.VECTORS else kind for kind in kinds)
 
     def size(self, widths: Mapping[Rows, int]) -> int:
-        """Return how long it is, for rows of these widths."""
+        """Return how long it is, for rows of these widths; vectors: those of a frame, together."""
         return sum(len(part.by) * widths[part.of] for part in self._parts)
 
     def __call__(self, rows: Mapping[Rows, RowArray]) -> FloatArray:
@@ -57,12 +57,14 @@ class WindowVector:
 
         Args:
             rows: Those it `needs`, of each frame: tokens [shape=(n,)], others [shape=(n, width)].
+                The vectors of several tokens [shape=(n, books)] stand side by side.
         """
         pooled = []
         for part in self._parts:
             if part.of is Rows.VECTORS:
                 assert self._table is not None
-                found = self._table[np.asarray(rows[Rows.TOKENS], dtype=np.int32)]
+                tokens = np.asarray(rows[Rows.TOKENS], dtype=np.int32)
+                found = self._table[tokens.ravel()].reshape(len(tokens), -1)
             else:
                 found = np.asarray(rows[part.of], dtype=np.float32)
             pooled.append(pool(found, part.by))

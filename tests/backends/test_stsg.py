@@ -22,6 +22,7 @@ FORMS = {
     "features": {"pool": FEATURES},
     "all": {"pool": MEAN + POINTS + FEATURES},
     "tokens": {"head_takes_tokens": True},
+    "books": {"books": 4, "pool": [{"of": "vectors", "by": ["mean", "step"]}]},
 }
 
 
@@ -46,7 +47,7 @@ def test_a_stream_gives_what_a_batch_gives(tmp_path, form):
     assert whole.shape == (5, 5)
     for sizes in ([RATE_HZ], [977, 12_345, 3], [160_000, 4_000]):
         found = scores_of(model, sizes)
-        if form in {"vectors", "tokens"}:
+        if form in {"vectors", "tokens", "books"}:
             assert np.array_equal(whole, found)
         np.testing.assert_allclose(whole, found, atol=1e-5)
     assert np.ptp(whole, axis=0).max() > 1e-4
@@ -77,6 +78,10 @@ def test_embeddings_are_what_the_head_takes(tmp_path):
         ("vectors", {"vector_size": 15}, "stsg.vector_size"),
         ("vectors", {"vector_size": 0}, "stsg.pool"),
         ("vectors", {"tokens": 31}, "stsg.tokens"),
+        ("vectors", {"books": 2}, "stsg.books"),
+        ("books", {"books": 1}, "stsg.books"),
+        ("books", {"head_takes": "tokens"}, "stsg.features.hop"),
+        ("books", {"search": "approximate"}, "stsg.search"),
     ],
 )
 def test_stages_that_do_not_fit(tmp_path, form, change, key):

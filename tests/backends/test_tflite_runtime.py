@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tiny_clip import write_tiny_clip
+from tiny_spectrogram import BANDS, FRAMES, write_spectrogram_folder
 
 from edge.load import find_model, golden_scores, load_model
 from edge.model.folder import read_folder
@@ -123,3 +124,13 @@ def test_birdnet_s_inner_tensors_are_the_same(python, tmp_path):
             largest = float(np.abs(value).max())
             found = theirs[f"arr_{number}"]
             np.testing.assert_allclose(found, value, rtol=0, atol=1e-4 * largest)
+
+
+@pytest.mark.slow
+def test_int8_in_and_out_are_the_same(python, tmp_path):
+    """A quantised spectrogram model gives what it gives on ai-edge-litert, to a step of its."""
+    write_spectrogram_folder(tmp_path / "tiny", [1, BANDS, FRAMES, 1], quantised=True)
+    theirs = scores_of(python, tmp_path / "tiny", tmp_path / "scores.npy")
+    np.testing.assert_allclose(
+        theirs, golden_scores(load_model(tmp_path / "tiny")), rtol=0, atol=1.001 / 255
+    )

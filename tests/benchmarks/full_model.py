@@ -10,6 +10,7 @@ from edge.contracts import FloatArray
 from edge.dsp.framing import Framer
 from edge.stsg.features import FeatureExtractor
 from edge.stsg.spec import Normalisation
+from edge_build.cache import Steps
 from edge_build.codebook import fit_codebook, read_codebook
 from edge_build.folder import write_folder
 from edge_build.head import Head
@@ -49,6 +50,7 @@ def write_full_model(
         recipe,
         tokens=recipe.tokens.count,
         path=codebook_path,
+        steps=Steps(folder.parent / "steps"),
     )
     rng = np.random.default_rng(SEED)
     size, hidden = recipe.word2vec.vector_size, recipe.head.hidden

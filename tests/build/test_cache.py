@@ -3,9 +3,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import faiss
+import numpy as np
 import pytest
 from tiny_training import environment
 
+from edge.errors import InputError
 from edge_build.cache import Cache
 
 PROGRAM = """\
@@ -60,3 +63,49 @@ def test_a_maker_that_fails_leaves_nothing(tmp_path):
         cache.get("stage", "key", ".txt", fail)
     assert list((tmp_path / "stage").iterdir()) == []
     assert cache.get("stage", "key", ".txt", lambda part: part.touch()).is_file()
+
+
+def _numpy(part):
+    with part.open("wb") as file:
+        np.save(file, np.ones(1 << 20))
+
+
+def _faiss(part):
+    flat = faiss.IndexFlatL2(64)
+    flat.add(np.ones((1 << 14, 64), dtype=np.float32))
+    faiss.write_index(flat, str(part))
+
+
+def _python(part):
+    part.write_bytes(bytes(1 << 22))
+
+
+@pytest.mark.parametrize("make", [_numpy, _faiss, _python])
+def test_a_full_disk_is_told(small_disk, make):
+    """Whoever writes, the error says where and what to do, and the room is given back."""
+    place = small_disk(2)
+    cache = Cache(place)
+    with pytest.raises(InputError, match=f"^{place}/stage.*: the disk is full") as caught:
+        cache.get("stage", "key", ".bin", make)
+    assert "free some space" in caught.value.remedy
+    with pytest.raises(InputError, match=f"^{place}/stage.*: the disk is full"):
+        cache.get_by_steps("stage", "key", ".bin", lambda _, steps: steps.put("a", make))
+    assert not [path for path in place.glob("**/*") if path.is_file()]
+
+
+def test_steps_outlive_a_failure_and_not_the_result(tmp_path):
+    """What was done before is found again, and is gone when the whole is done."""
+    cache = Cache(tmp_path)
+    made = []
+
+    def make(part, steps):
+        made.append(len(made))
+        steps.get("first", lambda step: step.write_text(str(made)))
+        if len(made) == 1:
+            raise KeyboardInterrupt
+        part.write_text((steps.folder / "first").read_text())
+
+    with pytest.raises(KeyboardInterrupt):
+        cache.get_by_steps("stage", "key", ".txt", make)
+    assert cache.get_by_steps("stage", "key", ".txt", make).read_text() == "[0]"
+    assert [path.name for path in (tmp_path / "stage").iterdir()] == ["key.txt"]

@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 import soundfile
-from tiny_training import write_clips, write_recipe
+from tiny_training import RECIPE, write_clips, write_recipe
 
 from edge.contracts import AudioBlock
 from edge.dsp.framing import Framer
@@ -26,6 +27,41 @@ def test_frames_are_the_runtime_s(tmp_path):
     actual = store.frames(clips[0])
     assert actual.shape == (40, 32)
     assert np.abs(expected - actual).max() <= 0.5 / 1024 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("features", "bytes_a_value"),
+    [
+        ("{mel_bands: 32}", 2),
+        ("{mel_bands: 32, normalisation: mean}", 4),
+        ("{mel_bands: 32, normalisation: none}", 4),
+        ("{mel_bands: 1500}", 4),
+    ],
+)
+def test_half_the_disk_where_no_number_changes(tmp_path, features, bytes_a_value):
+    """Frames are the grid's numbers, whether 16 bits hold them or not; any rows can be asked for.
+
+    A pure tone has nearly the largest value that a standardised frame can have.
+    """
+    recipe = read_recipe(
+        write_recipe(tmp_path, RECIPE.replace("{mel_bands: 32}", features)),
+    )
+    samples = np.random.default_rng(1).normal(0, 1e-9, 32_000 * 5)
+    samples += np.sin(2 * np.pi * 12_000 * np.arange(len(samples)) / 32_000)
+    path = tmp_path / "d" / "tone" / "r1.wav"
+    path.parent.mkdir(parents=True)
+    soundfile.write(path, samples, 32_000, "FLOAT")
+    clips = find_unlabelled([tmp_path / "d"])
+    store = FrameStore(recipe, Cache(tmp_path / "cache"))
+    store.add(clips)
+    frames = Framer(frame_size=8_000, hop=4_000).push(np.float32(samples))
+    exact = FeatureExtractor(recipe.feature_spec()).exact(frames)
+    expected = (np.round(exact * 1024) / 1024).astype(np.float32)
+    np.testing.assert_array_equal(expected, store.frames(clips[0]))
+    rows = np.array([3, 4, 17])
+    np.testing.assert_array_equal(expected[rows], store.opened(clips[0])[rows])
+    (stored,) = (tmp_path / "cache" / "frames").glob("*.npy")
+    assert expected.size * bytes_a_value + 128 == stored.stat().st_size
 
 
 def test_windows_are_the_runtime_s(tmp_path):

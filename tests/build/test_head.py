@@ -5,7 +5,7 @@ from sklearn.neural_network import MLPClassifier
 from edge.errors import InputError
 from edge.model.head import OnnxHead
 from edge_build.export import write_onnx
-from edge_build.head import Head, fit_head, split_by_recording
+from edge_build.head import Head, fit_head, fit_heads, split_by_recording
 from edge_build.recipe import HeadRecipe
 
 SPEC = HeadRecipe(hidden=32)
@@ -39,6 +39,26 @@ def test_onnx_equals_scikit_learn(tmp_path, classes, standardise):
     np.testing.assert_allclose(expected, actual, atol=1e-5)
     np.testing.assert_allclose(expected, head.probabilities(points), atol=1e-5)
     assert np.mean(actual.argmax(axis=1) == labels) > 0.8
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_several_heads_are_one_of_their_mean_logits(tmp_path, classes):
+    """Heads of seeds in a row, their logits averaged; in ONNX as in NumPy."""
+    points, labels, recordings = _examples(classes)
+    spec = HeadRecipe(hidden=32, learning_rate=0.01, max_epochs=6, members=3)
+    alone = HeadRecipe(hidden=32, learning_rate=0.01, max_epochs=6)
+    said = [
+        fit_head(points, labels, recordings, alone, seed=seed, quiet=True).probabilities(points)
+        for seed in (4, 5, 6)
+    ]
+    powers = np.exp(np.mean(np.log(said), axis=0))
+    expected = powers / powers.sum(axis=1, keepdims=True)
+    head = fit_heads(points, labels, recordings, spec, seed=4, quiet=True)
+    np.testing.assert_allclose(expected, head.probabilities(points), atol=1e-4)
+    write_onnx(head, tmp_path / "head.onnx")
+    onnx = OnnxHead(tmp_path / "head.onnx")
+    actual = np.stack([onnx(point) for point in points])
+    np.testing.assert_allclose(expected, actual, atol=1e-4)
 
 
 def test_kept_weights_are_the_best():

@@ -25,6 +25,9 @@ from edge.load import load_model
 from edge.pipeline import score
 from edge.sources.file import AudioFile
 from edge_build.cache import Cache
+from edge_build.dataset import find_labelled
+from edge_build.learn import Chain
+from edge_build.recipe import read_recipe
 from edge_build.train import train
 
 
@@ -59,6 +62,44 @@ def test_folder_and_card(made):
     for part in ("15 labelled clips of 15 recordings", "CC0-1.0", "| vectors.npy |", RECIPE):
         assert part in card
     assert str(place) not in card
+
+
+def test_several_codebooks_and_heads(tmp_path):
+    """Two tokens a frame and the mean of two heads: what runs is what was learnt, and is right."""
+    text = RECIPE.replace("dims: 4, count: 24", "dims: 4, books: 2, count: 16")
+    text = text.replace("hidden: 64", "hidden: 64, members: 2, band_shift: 1")
+    text += "table: [word2vec, centroid]\nwindow: [{of: vectors, by: [mean, step]}]\n"
+    learnt = train(
+        write_recipe(tmp_path, text),
+        data=write_clips(tmp_path / "d"),
+        out=tmp_path / "tiny",
+        cache=Cache(tmp_path / "cache"),
+    )
+    assert learnt.vectors.shape == (32, 8 + 2)
+    model = load_model(tmp_path / "tiny")
+    said = []
+    for clip, learnt_row in zip(learnt.clips, learnt.examples.embeddings, strict=True):
+        with AudioFile(clip.path) as file:
+            (only,) = score(file, model, keep_embeddings=True)
+        assert np.array_equal(learnt_row, only.embedding)
+        said.append(model.info.labels[only.scores.argmax()] == clip.label)
+    assert np.mean(said) > 0.9
+
+
+def test_moved_bands_are_those_of_higher_sounds(tmp_path):
+    """The features of clips that are moved up are their neighbours' from below."""
+    text = RECIPE.replace("tokens: {dims: 4, count: 24, iterations: 4}", "tokens: null")
+    recipe = read_recipe(
+        write_recipe(tmp_path, f"{text}window: [{{of: features, by: [mean, maximum]}}]\n")
+    )
+    chain = Chain(recipe, Cache(tmp_path / "cache"))
+    clips, _ = find_labelled(write_clips(tmp_path / "d"))
+    chain.prepare(clips, [])
+    labels = ("tone-0", "tone-1", "tone-2")
+    still, moved = (chain.examples(clips, None, None, labels, moved=n) for n in (0, 2))
+    bands = still.embeddings.reshape(len(clips), 2, 32)
+    expected = np.concatenate([bands[:, :, [0, 0]], bands[:, :, :-2]], axis=2)
+    assert np.array_equal(expected.reshape(len(clips), -1), moved.embeddings)
 
 
 def test_smaller_codebook_for_few_frames(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from tiny_clip import RATE_HZ, write_tiny_clip
+from tiny_clip import EMBEDDING, RATE_HZ, write_tiny_clip
 
 LABELS = ("frog", "käuzchen, klein", "wren")
 
@@ -39,8 +39,8 @@ def write_call(path: Path, label: str, *, take: int, seconds: float = 12.0) -> P
     return path
 
 
-def write_base(place: Path, *, backend: str = "tflite") -> Path:
+def write_base(place: Path, *, backend: str = "tflite", embedding: int = EMBEDDING) -> Path:
     """Write the small clip model; return its folder."""
     folder = place / "tiny-base"
-    write_tiny_clip(folder, backend=backend)
+    write_tiny_clip(folder, backend=backend, embedding=embedding)
     return folder

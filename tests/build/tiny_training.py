@@ -4,6 +4,8 @@ import os
 import shlex
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +87,14 @@ def run_edge_build(
         text=True,
         check=False,
     )
+
+
+def wait_for(happened: Callable[[], bool], *, seconds: float = 60.0) -> None:
+    """Return when it has happened; fail when it does not."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, f"nothing for {seconds:g} s"
+        time.sleep(0.002)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

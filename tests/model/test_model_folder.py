@@ -3,7 +3,8 @@
 import shutil
 
 import pytest
-from tiny_clip import change, write_tiny_clip
+from tiny_clip import change, reseal, write_tiny_clip
+from tiny_stsg import write_tiny_stsg
 
 from edge.errors import ModelError
 from edge.model.folder import FILES_VARIABLE, read_folder
@@ -131,3 +132,61 @@ def test_bad_labels_are_refused_with_their_key(folder):
     (folder / "labels.txt").write_text("owl\nowl\n")
     change(folder, {})
     assert "files.labels: labels.txt gives 1 labels twice" in refusal(folder)
+
+
+def test_thresholds_of_labels_that_the_model_lacks_are_refused(folder):
+    """A label that is written wrongly would be heard at another level, without a word."""
+    change(folder, {"thresholds": {"wren": 0.5, "Wren": 0.4}})
+    assert "thresholds: 'Wren': the model has no such label" in refusal(folder)
+    change(folder, {"thresholds": {"wren": 0.5, "frog, small": 0.4}})
+    assert read_folder(folder).manifest.thresholds == {"wren": 0.5, "frog, small": 0.4}
+
+
+def test_weights_that_the_manifest_does_not_know_are_refused(tmp_path):
+    """A graph's weights are hashed with it: in its own file, or in one that is named too."""
+    onnx = pytest.importorskip("onnx", reason="the extra `build` brings onnx")
+    folder = tmp_path / "tiny"
+    write_tiny_clip(folder, backend="onnx")
+    onnx.save(
+        onnx.load(folder / "model.onnx"),
+        folder / "model.onnx",
+        save_as_external_data=True,
+        location="weights.data",
+        size_threshold=0,
+    )
+    reseal(folder)
+    said = refusal(folder)
+    assert "files.model" in said
+    assert "'weights.data'" in said
+    entry = {"path": "weights.data", "sha256": "0" * 64, "size": 1}
+    change(folder, {"files.weights": entry})
+    assert read_folder(folder).files["weights"] == folder / "weights.data"
+    (folder / "weights.data").write_bytes(b"\1" + (folder / "weights.data").read_bytes()[1:])
+    assert "files.weights" in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("backend", "key", "value"),
+    [
+        ("stsg", "input.clip_seconds", 3.0),
+        ("stsg", "input.scale", "int16"),
+        ("stsg", "input.tensor", "wave"),
+        ("stsg", "output.scores", "logits"),
+        ("stsg", "output.activation", "softmax"),
+        ("stsg", "aggregate", "max_probability"),
+        ("stsg", "stsg", None),
+        ("onnx", "stsg", {"features": {}}),
+        ("onnx", "golden.tolerance", 0.5),
+        ("onnx", "golden.tolerance", float("inf")),
+    ],
+)
+def test_what_the_backend_would_not_heed_is_refused(tmp_path, backend, key, value):
+    """A key without effect is a mistake; so is a golden vector that holds whatever comes out."""
+    folder = tmp_path / "tiny"
+    if backend == "stsg":
+        write_tiny_stsg(folder)
+    else:
+        write_tiny_clip(folder, backend=backend)
+    read_folder(folder)
+    change(folder, {key: value})
+    assert key in refusal(folder)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_clip import CLIP, tiny_net, write_onnx
 
-from edge.model.onnx_graph import nodes_of, with_outputs
+from edge.model.onnx_graph import nodes_of, weight_files_of, with_outputs
 from edge.model.onnx_session import open_session
 
 onnx = pytest.importorskip("onnx", reason="the extra `build` brings onnx")
@@ -84,3 +84,33 @@ def test_a_file_cut_short_anywhere_is_refused(path):
     for end in range(0, len(content), 997):
         with pytest.raises(ValueError, match="ONNX file"):
             nodes_of(content[:end])
+
+
+def test_weights_beside_the_graph_are_named(path):
+    """Also those of a constant node and of a branch; a graph that has all in itself names none."""
+    assert weight_files_of(path.read_bytes()) == set()
+    model = onnx.load(path)
+    onnx.save(
+        model, path, save_as_external_data=True, all_tensors_to_one_file=False, size_threshold=0
+    )
+    kept = onnx.load(path, load_external_data=False)
+    expected = {
+        entry.value
+        for tensor in kept.graph.initializer
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    assert expected
+    branch = onnx.helper.make_graph([], "branch", [], [], list(kept.graph.initializer)[:1])
+    branch.initializer[0].external_data[0].value = "in-a-branch.bin"
+    constant = onnx.TensorProto()
+    constant.CopyFrom(kept.graph.initializer[0])
+    constant.external_data[0].value = "in-a-constant.bin"
+    kept.graph.node.extend(
+        [
+            onnx.helper.make_node("Constant", [], ["c"], value=constant),
+            onnx.helper.make_node("If", ["c"], [], then_branch=branch, else_branch=branch),
+        ]
+    )
+    found = weight_files_of(kept.SerializeToString())
+    assert found == expected | {"in-a-branch.bin", "in-a-constant.bin"}

@@ -51,6 +51,16 @@ def test_parts_follow_one_another():
     assert np.array_equal(expected, window({Rows.TOKENS: tokens, Rows.POINTS: ROWS}))
 
 
+def test_several_tokens_are_looked_up_side_by_side():
+    """A frame's rows stand one after the other, and are pooled as one."""
+    table = np.random.default_rng(4).standard_normal((20, 5)).astype(np.float32)
+    tokens = np.random.default_rng(5).integers(0, 20, (40, 3)).astype(np.int32)
+    parts = [Part(Rows.VECTORS, (Statistic.MEAN, Statistic.STEP))]
+    side_by_side = np.concatenate([table[tokens[:, book]] for book in range(3)], axis=1)
+    expected = pool(side_by_side, [Statistic.MEAN, Statistic.STEP])
+    assert np.array_equal(expected, WindowVector(parts, table)({Rows.TOKENS: tokens}))
+
+
 def test_what_cannot_be_pooled():
     """Vectors without a table, tokens themselves, and nothing at all."""
     for parts in ([Part(Rows.VECTORS, (Statistic.MEAN,))], []):

@@ -18,6 +18,15 @@ def check_extra() -> None:
         )
 
 
+def check_torch(what: str) -> None:
+    """Make sure that torch is there for `what`, which is trained by it."""
+    if not importlib.util.find_spec("torch"):
+        raise InputError(
+            f"{what} is trained by torch, which is not installed; edge runs it without",
+            remedy="pip install 'edge-bioacoustics[build,torch]'",
+        )
+
+
 def check_drawing(what: str) -> None:
     """Make sure that pictures can be drawn by `what`, a command or an option."""
     if not importlib.util.find_spec("matplotlib"):

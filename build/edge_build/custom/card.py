@@ -10,23 +10,35 @@ from edge.model.manifest import Manifest
 from edge_build.card_commands import last_name
 from edge_build.custom.base import OWN_LICENCE, TOKENS
 from edge_build.custom.calibration import BINS, Reliability
-from edge_build.custom.examples import BACKGROUND
 from edge_build.custom.made import Made
+from edge_build.custom.marked import Tally
 from edge_build.custom.thresholds import LabelThreshold
 from edge_build.custom.windows import MOST_WINDOWS
+from edge_build.dataset import BACKGROUND
 from edge_build.folder import CARD_NAME
+from edge_build.labels.grid import LEAST_SECONDS
 from edge_build.pinned import library_versions
+from edge_build.torch_session import torch_version
 
 PICTURE_NAME = "reliability.png"
 
 
-def write_card(made: Made, *, data: Path, recording: str | None) -> Path:
+def write_card(
+    made: Made,
+    *,
+    data: Path,
+    recording: str | None,
+    labels: Sequence[Path] = (),
+    label_column: str | None = None,
+) -> Path:
     """Write card and picture into a folder that `write_custom` made.
 
     Args:
         made: The model.
         data: Folder that the clips came from.
         recording: How recordings were told by names, where that was given.
+        labels: Label files and folders of them, where labels have times.
+        label_column: Of Raven's tables, where that was given.
 
     Returns:
         The card's path.
@@ -42,7 +54,7 @@ def write_card(made: Made, *, data: Path, recording: str | None) -> Path:
         "## Warnings",
         "\n".join(warnings),
         "## Data",
-        _data(made),
+        _data(made) if made.tally is None else _marked_data(made, made.tally),
         "## Licence",
         _licence(base),
         "## Scores",
@@ -54,7 +66,7 @@ def write_card(made: Made, *, data: Path, recording: str | None) -> Path:
         "## Training",
         _training(made),
         "## Made again",
-        _command(made, data=data, recording=recording),
+        _command(made, data, recording=recording, labels=labels, label_column=label_column),
     ]
     path = made.folder / CARD_NAME
     path.write_text("\n\n".join(sections) + "\n", "utf-8")
@@ -119,6 +131,33 @@ def _data(made: Made) -> str:
     )
 
 
+def _marked_data(made: Made, tally: Tally) -> str:
+    examples = made.examples
+    rows = ["| label | events | recordings | windows |", "|---|---:|---:|---:|"]
+    for number, label in enumerate(examples.labels):
+        rows.append(
+            f"| {_cell(label)} | {tally.events[label]} | {examples.recordings_of(number)} | "
+            f"{examples.truth[:, number].sum()} |"
+        )
+    negative = ~examples.truth.any(axis=1)
+    where = len({examples.recordings[row] for row in np.flatnonzero(negative)})
+    rows.append(f"| (none of them) | | {where} | {negative.sum()} |")
+    several = int((examples.truth.sum(axis=1) > 1).sum())
+    return "\n".join(
+        [
+            f"{len(made.clips)} files of {len({clip.recording for clip in made.clips})} "
+            f"recordings, labelled with times; {len(examples.truth)} windows of 5 s, one after the "
+            f"other from each file's start. {several} of them hold several labels.",
+            "",
+            f"A window holds a label if {LEAST_SECONDS:g} s of an event, or half of it, lie in it. "
+            f"A window without any event is learnt as holding none of the labels. {tally.unclear} "
+            "windows are left out: what they hold is only touched by an event, or unknown.",
+            "",
+            *rows,
+        ]
+    )
+
+
 def _scores(made: Made) -> str:
     judged, fold_of = made.judgement, made.fitted.fold_of
     folds = len(set(fold_of.tolist()) - {-1})
@@ -133,6 +172,11 @@ def _scores(made: Made) -> str:
         lines.append(
             f"- macro F1 {judged.by_clip.macro_f1:.3f}, accuracy {judged.by_clip.accuracy:.3f}: "
             f"the highest answer of each of {judged.clips} clips"
+        )
+    if made.tally is not None:
+        lines.append(
+            f"- macro ROC-AUC {judged.roc_auc:.3f}: window by window, over the labels that were "
+            "left out with a window and without"
         )
     lines.append(
         f"- macro F1 {judged.f1:.3f}: window by window, at the thresholds below, which were picked "
@@ -190,24 +234,40 @@ def _thresholds(
 
 def _training(made: Made) -> str:
     fitted, base = made.fitted, made.base
-    length = f", {fitted.epochs} epochs" if fitted.shape.hidden else ""
+    length = f", {fitted.epochs} epochs" if fitted.epochs else ""
+    taken = f" (its tensors {', '.join(made.tensors)})" if made.tensors else ""
     heard = f" {base.name} has heard all of these clips, without their labels." * (
         made.asked == TOKENS
     )
     return (
-        f"Independent outputs by binary cross-entropy on what {base.name} makes of a window: "
-        f"{fitted.shape}{length}. Shape and length are those that did best on validation "
-        "recordings, which were taken from the recordings of the other folds; what calibrates and "
-        "sets thresholds are the left-out folds, which chose nothing. The head that is in the "
-        f"model was then fitted to all recordings.{heard}"
+        f"Independent outputs by binary cross-entropy on what {base.name} makes of a "
+        f"window{taken}: {fitted.shape}; {fitted.head.parameters} parameters{length}. Shape and "
+        "length are those that did best on validation recordings, which were taken from the "
+        "recordings of the other folds; what calibrates and sets thresholds are the left-out "
+        "folds, which chose nothing. The head that is in the model was then fitted to all "
+        f"recordings.{heard}"
     )
 
 
-def _command(made: Made, *, data: Path, recording: str | None) -> str:
+def _command(
+    made: Made,
+    data: Path,
+    *,
+    recording: str | None,
+    labels: Sequence[Path],
+    label_column: str | None,
+) -> str:
     parts = ["edge-build", "train", "--data", last_name(data), "--base", made.base.name]
     parts += ["--out", made.folder.name, "--precision", f"{made.precision:g}"]
+    if made.fitted.shape.tokens:
+        parts += ["--head", "attention"]
+    if made.tensors:
+        parts += ["--tensors", *made.tensors, "--pool", str(made.base.output.pool)]
     parts += ["--recording", recording] if recording is not None else []
-    versions = ", ".join(f"{name} {number}" for name, number in library_versions().items())
+    parts += ["--labels", *map(last_name, labels)] if labels else []
+    parts += ["--label-column", label_column] if label_column is not None else []
+    used = library_versions() | ({"torch": torch_version()} if made.fitted.shape.tokens else {})
+    versions = ", ".join(f"{name} {number}" for name, number in used.items())
     return (
         f"```\n{shlex.join(parts)}\n```\n\nPaths are cut to their last name. The same clips, base "
         f"and library versions give the same files on the same machine. Made with {versions}."

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
@@ -19,15 +20,23 @@ from edge.contracts import (
 )
 from edge.errors import AudioError
 from edge.model.manifest import Manifest
+from edge.pipeline import score
+from edge.sources.file import AudioFile
 from edge_build.cache import Cache, key_of
 from edge_build.custom.windows import MOST_WINDOWS, cut_windows, energies, loudest_windows
 from edge_build.custom.windows import start_seconds as seconds_of
-from edge_build.dataset import Clip
+from edge_build.dataset import BACKGROUND, Clip
 from edge_build.frames import stream_samples, try_each
 from edge_build.pinned import library_versions, pinning
 
-BACKGROUND = "background"
-"""The folder whose clips hold none of the labels."""
+
+class Cut(StrEnum):
+    """Which windows of a file are looked at."""
+
+    LOUDEST = "loudest"
+    """Some, of a clip that was cut out for its label."""
+    EVERY = "every"
+    """All, one after the other, of a recording whose labels have times."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,6 +52,8 @@ class Examples:
     recordings: tuple[str, ...]
     """Of each window."""
     labels: tuple[str, ...]
+    marked: bool = False
+    """Whether labels have times, so that the windows of one file differ in what they hold."""
 
     def part(self, rows: NDArray[np.intp]) -> "Examples":
         """Take some of the rows."""
@@ -52,6 +63,7 @@ class Examples:
             self.clips[rows],
             tuple(self.recordings[row] for row in rows),
             self.labels,
+            self.marked,
         )
 
     @property
@@ -61,29 +73,48 @@ class Examples:
         ranked = np.where(self.truth, counts, np.inf)
         return np.where(self.truth.any(axis=1), ranked.argmin(axis=1), len(self.labels))
 
+    @property
+    def strata(self) -> NDArray[np.intp]:
+        """The class that each window's recording counts for when recordings are dealt [shape=(n,)].
+
+        That of the window itself, or, where labels have times, the rarest of its recording.
+        """
+        if not self.marked:
+            return self.classes
+        names, numbers = np.unique(np.array(self.recordings), return_inverse=True)
+        held = np.zeros((len(names), len(self.labels)), dtype=np.bool_)
+        np.logical_or.at(held, numbers, self.truth)
+        ranked = np.where(held, self.truth.sum(axis=0), np.inf)
+        rarest = np.where(held.any(axis=1), ranked.argmin(axis=1), len(self.labels))
+        return np.asarray(rarest[numbers], dtype=np.intp)
+
     def recordings_of(self, label: int) -> int:
         """Count the recordings that hold a label."""
         return len({self.recordings[row] for row in np.flatnonzero(self.truth[:, label])})
 
 
 class EmbeddingStore:
-    """A base's embeddings of the loudest windows of clips, kept by content.
+    """A base's embeddings of windows of clips, kept by content.
 
     Args:
         model: The loaded base, which shows embeddings.
         manifest: What it says of itself.
         cache: Keeps them.
+        cut: Which windows.
     """
 
-    def __init__(self, model: Model, manifest: Manifest, cache: Cache) -> None:
+    def __init__(
+        self, model: Model, manifest: Manifest, cache: Cache, *, cut: Cut = Cut.LOUDEST
+    ) -> None:
         self._model = model
         self._cache = cache
+        self._cut = cut
         # A head that the base has itself does not bear on its embeddings.
         files = {k: v.sha256 for k, v in manifest.files.items() if k in _BEAR_ON_EMBEDDINGS}
         self._key = [
             files,
             msgspec.to_builtins([manifest.backend, manifest.input, manifest.output, manifest.stsg]),
-            [MOST_WINDOWS, _RULE],
+            [MOST_WINDOWS, _RULE] if cut is Cut.LOUDEST else [_EVERY_RULE],
             pinning(),
             {name: library_versions()[name] for name in ("numpy", "soxr")},
         ]
@@ -110,7 +141,39 @@ class EmbeddingStore:
         with np.load(self._paths[clip.sha256], allow_pickle=False) as kept:
             return kept["starts"], kept["embeddings"]
 
+    def length_s(self, clip: Clip) -> float:
+        """Return how long a clip is, in seconds, where every window is looked at."""
+        with np.load(self._paths[clip.sha256], allow_pickle=False) as kept:
+            return float(kept["length_s"])
+
     def _write(self, clip: Clip, path: Path) -> None:
+        if self._cut is Cut.EVERY:
+            self._write_every(clip, path)
+        else:
+            self._write_loudest(clip, path)
+
+    def _write_every(self, clip: Clip, path: Path) -> None:
+        with AudioFile(clip.path) as file:
+            outcomes = list(score(file, self._model, keep_embeddings=True))
+            length_s = file.seconds
+        heard = [
+            (outcome.window.start_s, outcome.embedding)
+            for outcome in outcomes
+            if isinstance(outcome, Prediction)
+            and outcome.embedding is not None
+            and np.isfinite(outcome.embedding).all()
+        ]
+        if not heard:
+            raise AudioError(f"{clip.path}: {self._model.info.name} has no embedding of it")
+        with path.open("wb") as kept:
+            np.savez(
+                kept,
+                starts=np.array([start_s for start_s, _ in heard], dtype=np.float32),
+                embeddings=np.stack([embedding for _, embedding in heard]),
+                length_s=np.array(length_s),
+            )
+
+    def _write_loudest(self, clip: Clip, path: Path) -> None:
         rate_hz = self._model.info.sample_rate_hz
         samples = partial(stream_samples, clip.path, sample_rate_hz=rate_hz)
         starts = loudest_windows(energies(samples(), sample_rate_hz=rate_hz))
@@ -172,3 +235,4 @@ def examples_of(clips: Sequence[Clip], store: EmbeddingStore) -> Examples:
 _BEAR_ON_EMBEDDINGS = ("model", "codebook", "vectors")
 _RULE = "half seconds, 10 dB"
 """Stands for how windows are chosen: another rule needs another text."""
+_EVERY_RULE = "every 5 s"

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from edge.contracts import FloatArray
 from edge.errors import InputError
+from edge_build.custom.attention import AttentionHead, Weights, attention_epochs
 from edge_build.custom.calibration import Reals
 from edge_build.custom.examples import Examples
 from edge_build.head import split_by_recording
@@ -29,9 +30,18 @@ class Shape:
     """Size of the hidden layer; 0 for none."""
     strength: float = 0.0
     """Without a hidden layer: scikit-learn's C, the inverse of the penalty on weights."""
+    tokens: tuple[int, ...] = ()
+    """Widths of the pieces of an embedding that one transformer block takes; empty for none."""
 
     def __str__(self) -> str:
         """Name it, as in a model card."""
+        if self.tokens:
+            alike = len(set(self.tokens)) == 1
+            sizes = f"{self.tokens[0]}" if alike else " + ".join(map(str, self.tokens))
+            return (
+                f"one transformer block over a class token and {len(self.tokens)} tokens of "
+                f"{sizes} values"
+            )
         return f"a hidden layer of {self.hidden}" if self.hidden else f"linear, C {self.strength:g}"
 
 
@@ -51,6 +61,11 @@ class SigmoidHead:
     """[shape=(size, n_labels)], or two with the hidden layer between them."""
     biases: tuple[FloatArray, ...]
 
+    @property
+    def parameters(self) -> int:
+        """Numbers that were learnt."""
+        return sum(part.size for part in (*self.weights, *self.biases))
+
     def logits(self, embeddings: FloatArray) -> Reals:
         """Return float64 logits [shape=(n, n_labels)] of embeddings [shape=(n, size)]."""
         found: Reals = (embeddings.astype(np.float64) - self.mean) / self.scale
@@ -63,7 +78,7 @@ class SigmoidHead:
 class Fitted:
     """A head of all windows, and the logits of heads that had not heard a window's recording."""
 
-    head: SigmoidHead
+    head: SigmoidHead | AttentionHead
     unheard: Reals
     """[shape=(n, n_labels)]; NaN where a label's only recording cannot be left out."""
     fold_of: NDArray[np.intp]
@@ -75,7 +90,13 @@ class Fitted:
     """Whether there were recordings to validate on; otherwise the simplest head is taken."""
 
 
-def fit(examples: Examples, fold_of: NDArray[np.intp], *, seed: int) -> Fitted:
+def fit(
+    examples: Examples,
+    fold_of: NDArray[np.intp],
+    *,
+    seed: int,
+    shapes: Sequence[Shape] = SHAPES,
+) -> Fitted:
     """Choose shape and length of training by validation, fold by fold, then fit on all windows.
 
     Without a fold, some of the other recordings are validated on: they choose the shape and when
@@ -86,6 +107,7 @@ def fit(examples: Examples, fold_of: NDArray[np.intp], *, seed: int) -> Fitted:
         examples: Of `n` windows.
         fold_of: The fold of each, -1 for windows that are only learnt from [shape=(n,)].
         seed: Of splits, first weights and order.
+        shapes: Heads that are tried, the simplest first.
     """
     unheard = np.full(examples.truth.shape, np.nan)
     folds = sorted(set(fold_of.tolist()) - {-1})
@@ -93,17 +115,17 @@ def fit(examples: Examples, fold_of: NDArray[np.intp], *, seed: int) -> Fitted:
     for fold in tqdm(folds, desc="heads", unit="fold", file=sys.stderr):
         rest = examples.part(np.flatnonzero(fold_of != fold))
         test = np.flatnonzero(fold_of == fold)
-        trials.append(_try_shapes(rest, seed=seed))
-        shape = _best(trials[-1:])
+        trials.append(_try_shapes(rest, shapes, seed=seed))
+        shape = _best(shapes, trials[-1:])
         head = fit_head(rest, shape, trials[-1][shape].epochs, seed=seed)
         unheard[test] = head.logits(examples.embeddings[test])
         # What these windows hold of a label that the rest has not, nobody could have known.
         unheard[np.ix_(test, np.flatnonzero(~rest.truth.any(axis=0)))] = np.nan
-    trials = trials or [_try_shapes(examples, seed=seed)]
-    shape = _best(trials)
+    trials = trials or [_try_shapes(examples, shapes, seed=seed)]
+    shape = _best(shapes, trials)
     epochs = round(float(np.median([trial[shape].epochs for trial in trials])))
     head = fit_head(examples, shape, epochs, seed=seed)
-    chosen = all(len(trial) > 1 for trial in trials)
+    chosen = all(np.isfinite(trial[shape].loss) for trial in trials)
     return Fitted(head, unheard, fold_of, shape, epochs, chosen)
 
 
@@ -114,16 +136,21 @@ class Trial(NamedTuple):
     loss: float
 
 
-def fit_head(examples: Examples, shape: Shape, epochs: int, *, seed: int) -> SigmoidHead:
+def fit_head(
+    examples: Examples, shape: Shape, epochs: int, *, seed: int
+) -> SigmoidHead | AttentionHead:
     """Train a head.
 
     Args:
         examples: What to learn.
         shape: Of the head.
-        epochs: How long, where it has a hidden layer.
+        epochs: How long, where it has a hidden layer or a block.
         seed: Of the first weights and the order.
     """
     mean, scale = _standard(examples.embeddings)
+    if shape.tokens:
+        *_, weights = islice(_attention_epochs(examples, shape.tokens, seed=seed), epochs)
+        return AttentionHead(mean, scale, shape.tokens, weights)
     if not shape.hidden:
         return _linear_head(examples, shape.strength)
     *_, model = islice(_epochs(examples, shape.hidden, seed=seed), epochs)
@@ -166,43 +193,60 @@ def repeats_of(examples: Examples) -> NDArray[np.intp]:
     return np.asarray(np.clip(np.round(np.sqrt(wanted)), 1, MOST_REPEATS), dtype=np.intp)
 
 
-def _best(trials: Sequence[dict[Shape, Trial]]) -> Shape:
+def _best(shapes: Sequence[Shape], trials: Sequence[dict[Shape, Trial]]) -> Shape:
     """Choose the shape of the least mean loss among those that every trial knows."""
-    shapes = [shape for shape in SHAPES if all(shape in trial for trial in trials)]
-    return min(shapes, key=lambda shape: float(np.mean([trial[shape].loss for trial in trials])))
+    known = [shape for shape in shapes if all(shape in trial for trial in trials)]
+    return min(known, key=lambda shape: float(np.mean([trial[shape].loss for trial in trials])))
 
 
-def _try_shapes(examples: Examples, *, seed: int) -> dict[Shape, Trial]:
+def _try_shapes(examples: Examples, shapes: Sequence[Shape], *, seed: int) -> dict[Shape, Trial]:
     """Find how each shape does on some of the recordings."""
     try:
         train, held = split_by_recording(
-            examples.classes, examples.recordings, share=_VALIDATION_SHARE, seed=seed
+            examples.strata, examples.recordings, share=_VALIDATION_SHARE, seed=seed
         )
     except InputError:
         # Each label is one recording: nothing can choose, or stop a training.
-        return {SHAPES[0]: Trial(0, float("inf"))}
+        return {shapes[0]: Trial(_BLIND_EPOCHS if shapes[0].tokens else 0, float("inf"))}
     teaching, judging = examples.part(train), examples.part(held)
-    return {shape: _try(shape, teaching, judging, seed=seed) for shape in SHAPES}
+    return {shape: _try(shape, teaching, judging, seed=seed) for shape in shapes}
 
 
 def _try(shape: Shape, teaching: Examples, judging: Examples, *, seed: int) -> Trial:
-    if not shape.hidden:
+    if not shape.hidden and not shape.tokens:
         logits = fit_head(teaching, shape, 0, seed=seed).logits(judging.embeddings)
         return Trial(0, _cross_entropy(logits, judging.truth))
-    mean, scale = _standard(teaching.embeddings)
-    points = (judging.embeddings - mean) / scale
     best = Trial(1, float("inf"))
-    models = islice(_epochs(teaching, shape.hidden, seed=seed), MOST_EPOCHS)
-    for epoch, model in enumerate(models, start=1):
-        said = model.predict_proba(points)
-        # scikit-learn gives two columns for one label.
-        said = np.clip(said[:, -judging.truth.shape[1] :].astype(np.float64), 1e-9, 1.0 - 1e-9)
-        loss = _cross_entropy(np.log(said) - np.log1p(-said), judging.truth)
+    answers = islice(_answers(shape, teaching, judging, seed=seed), MOST_EPOCHS)
+    for epoch, logits in enumerate(answers, start=1):
+        loss = _cross_entropy(logits, judging.truth)
         if loss < best.loss:
             best = Trial(epoch, loss)
         elif epoch - best.epochs >= _PATIENCE:
             break
     return best
+
+
+def _answers(shape: Shape, teaching: Examples, judging: Examples, *, seed: int) -> Iterator[Reals]:
+    """Yield the logits of other windows after each epoch of training, without end."""
+    mean, scale = _standard(teaching.embeddings)
+    if shape.tokens:
+        for weights in _attention_epochs(teaching, shape.tokens, seed=seed):
+            head = AttentionHead(mean, scale, shape.tokens, weights)
+            yield head.logits(judging.embeddings)
+    points = (judging.embeddings - mean) / scale
+    for model in _epochs(teaching, shape.hidden, seed=seed):
+        said = model.predict_proba(points)
+        # scikit-learn gives two columns for one label.
+        said = np.clip(said[:, -judging.truth.shape[1] :].astype(np.float64), 1e-9, 1.0 - 1e-9)
+        yield np.log(said) - np.log1p(-said)
+
+
+def _attention_epochs(examples: Examples, tokens: Sequence[int], *, seed: int) -> Iterator[Weights]:
+    mean, scale = _standard(examples.embeddings)
+    rows = np.repeat(np.arange(len(examples.truth)), repeats_of(examples))
+    points = ((examples.embeddings - mean) / scale)[rows]
+    yield from attention_epochs(points, examples.truth[rows], tokens, seed=seed)
 
 
 def _epochs(examples: Examples, hidden: int, *, seed: int) -> Iterator[Any]:
@@ -245,6 +289,8 @@ def _standard(points: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 _VALIDATION_SHARE = 0.2
 _PATIENCE = 10
+_BLIND_EPOCHS = 20
+"""Of a block, where no recording can tell when to stop."""
 _MOST_ROUNDS = 300
 _RATE = 1e-3
 _BATCH = 32

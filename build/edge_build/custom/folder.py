@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,16 @@ import msgspec
 import numpy as np
 import yaml
 
-from edge.errors import InputError
 from edge.load import golden_scores, load_model, open_model
 from edge.model.folder import ModelFolder, read_folder, sha256_of
 from edge.model.manifest import MANIFEST_NAME
 from edge.windows.clips import Aggregate
+from edge_build.custom.attention import AttentionHead
 from edge_build.custom.base import OWN_LICENCE
 from edge_build.custom.calibration import Calibration
 from edge_build.custom.fit import SigmoidHead
 from edge_build.custom.graph import write_onnx
-from edge_build.folder import check_place
+from edge_build.folder import replacing
 
 OWN_FILES = {"head": "head.onnx", "labels": "labels.txt", "golden": "golden.npy"}
 COPIES = "base"
@@ -31,7 +30,7 @@ def write_custom(
     out: Path,
     base: ModelFolder,
     *,
-    head: SigmoidHead,
+    head: SigmoidHead | AttentionHead,
     calibration: Calibration,
     labels: Sequence[str],
     thresholds: Mapping[str, float],
@@ -60,22 +59,11 @@ def write_custom(
         InputError: The place cannot be written.
         ModelError: The model does not load; nothing was changed.
     """
-    check_place(out)
-    out = out.resolve()
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.part-", dir=out.parent))
-    except OSError as reason:
-        raise InputError(
-            f"{out}: cannot be written: {reason.strerror}", remedy="name another place for --out"
-        ) from None
-    try:
-        part = scratch / out.name
-        part.mkdir(mode=0o755)
+    with replacing(out) as part:
         files = _base_files(base, part)
         write_onnx(head, calibration, part / OWN_FILES["head"])
         (part / OWN_FILES["labels"]).write_text("".join(f"{x}\n" for x in labels), "utf-8")
-        manifest = _manifest_of(base, files, thresholds, name=out.name, threshold=threshold)
+        manifest = _manifest_of(base, files, thresholds, name=part.name, threshold=threshold)
         golden = part / OWN_FILES["golden"]
         np.save(golden, np.zeros(len(labels), dtype=np.float32))
         _write_manifest(part, manifest)
@@ -84,10 +72,7 @@ def write_custom(
         model.close()
         _write_manifest(part, manifest)
         load_model(part, external=model_files).close()
-        _replace(out, part)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return out
+    return out.resolve()
 
 
 def _base_files(base: ModelFolder, part: Path) -> dict[str, dict[str, Any]]:
@@ -166,13 +151,3 @@ def _write_manifest(part: Path, manifest: dict[str, Any]) -> None:
 
 def _without_none(part: Any) -> Any:
     return {key: value for key, value in part.items() if value is not None}
-
-
-def _replace(out: Path, part: Path) -> None:
-    """Put `part` in the place of `out`; a kill in between leaves the old one as `.NAME.old`."""
-    old = out.parent / f".{out.name}.old"
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    part.rename(out)
-    shutil.rmtree(old, ignore_errors=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_build.custom.calibration import (
     Calibration,
@@ -16,7 +17,7 @@ from edge_build.custom.calibration import (
 from edge_build.custom.examples import Examples
 from edge_build.custom.fit import Fitted
 from edge_build.custom.thresholds import LabelThreshold, pick_threshold
-from edge_build.scores import Scores, score_table
+from edge_build.scores import Scores, macro_roc_auc, score_table
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,11 +30,14 @@ class Judgement:
     before: Reliability
     after: Reliability
     by_clip: Scores | None
-    """Of clips with one label: the highest mean answer of a clip's windows; None without any."""
+    """Of clips with one label: the highest mean answer of a clip's windows; None without any, and
+    where labels have times."""
     clips: int
     """That `by_clip` is of."""
     f1: float
     """Mean over the labels of the F1 at their thresholds, window by window; NaN without any."""
+    roc_auc: float
+    """Mean over the labels that windows were left out with and without; NaN without any."""
 
     @property
     def macro_f1(self) -> float:
@@ -65,7 +69,7 @@ def judge(examples: Examples, fitted: Fitted, *, precision: float) -> Judgement:
         )
         for label in range(len(examples.labels))
     )
-    by_clip, clips = _by_clip(examples, honest)
+    by_clip, clips = (None, 0) if examples.marked else _by_clip(examples, honest)
     return Judgement(
         calibration,
         thresholds,
@@ -74,6 +78,7 @@ def judge(examples: Examples, fitted: Fitted, *, precision: float) -> Judgement:
         by_clip,
         clips,
         _mean_f1(thresholds),
+        _roc_auc(honest, truth),
     )
 
 
@@ -90,6 +95,16 @@ def _by_clip(examples: Examples, said: Reals) -> tuple[Scores | None, int]:
     if not rows or len(examples.labels) < 2:
         return None, 0
     return score_table(np.array(labels, dtype=np.intp), np.stack(rows)), len(rows)
+
+
+def _roc_auc(said: Reals, truth: NDArray[np.bool_]) -> float:
+    """Mean of the labels' areas, each over the windows of which something is known."""
+    areas = [
+        macro_roc_auc(held[known, np.newaxis], column[known, np.newaxis])
+        for column, held, known in zip(said.T, truth.T, np.isfinite(said).T, strict=True)
+    ]
+    found = [area for area in areas if np.isfinite(area)]
+    return float(np.mean(found)) if found else float("nan")
 
 
 def _mean_f1(thresholds: tuple[LabelThreshold, ...]) -> float:

@@ -7,6 +7,7 @@ from edge.model.manifest import Manifest
 from edge_build.custom.examples import Examples
 from edge_build.custom.fit import Fitted
 from edge_build.custom.judge import Judgement
+from edge_build.custom.marked import Tally
 from edge_build.dataset import Clip
 
 
@@ -25,3 +26,7 @@ class Made:
     precision: float
     notes: tuple[str, ...]
     """What was left out, and where there is too little, a line each."""
+    tensors: tuple[str, ...] = ()
+    """Of the base, where the command names them."""
+    tally: Tally | None = None
+    """What label files came to, where labels have times."""

@@ -8,7 +8,7 @@ from edge_build.custom.judge import Judgement
 from edge_build.custom.thresholds import LEAST_RECORDINGS
 
 LEAST_CLIPS = 10
-"""Clips of a label below which a head has little to learn from."""
+"""Clips of a label below which a head has little to learn from; windows where it has times."""
 
 
 def warnings_of(examples: Examples, judged: Judgement, fitted: Fitted) -> list[str]:
@@ -25,20 +25,28 @@ def warnings_of(examples: Examples, judged: Judgement, fitted: Fitted) -> list[s
             f"of unheard clips {judged.by_clip.accuracy:.0%} are named rightly, which is little "
             "more than guessing: do not use this model; add recordings, or take another --base"
         )
+    if examples.marked and judged.roc_auc < _LEAST_AUC:
+        lines.append(
+            f"of unheard recordings, windows with a label are told from those without hardly "
+            f"better than by guessing (ROC-AUC {judged.roc_auc:.2f}): do not use this model; add "
+            "recordings, or take another --base"
+        )
+    kind = "windows" if examples.marked else "clips"
     for number, label in enumerate(examples.labels):
-        clips = len(set(examples.clips[examples.truth[:, number]].tolist()))
+        held = examples.truth[:, number]
+        clips = int(held.sum()) if examples.marked else len(set(examples.clips[held].tolist()))
         recordings = examples.recordings_of(number)
         wanted = [
             f"{least - count} more {what}"
             for count, least, what in (
-                (clips, LEAST_CLIPS, "clips"),
+                (clips, LEAST_CLIPS, kind),
                 (recordings, LEAST_RECORDINGS, "recordings"),
             )
             if count < least
         ]
         if wanted:
             lines.append(
-                f"{label}: too little data: {clips} clips of {recordings} recordings; "
+                f"{label}: too little data: {clips} {kind} of {recordings} recordings; "
                 f"add {' and '.join(wanted)}"
             )
     lines += [
@@ -64,7 +72,12 @@ def warnings_of(examples: Examples, judged: Judgement, fitted: Fitted) -> list[s
             "no recording could be left out: nothing is known of how good the model is, and its "
             "probabilities are not calibrated; add a second recording of each label"
         )
-    if examples.truth.any(axis=1).all():
+    if examples.marked and examples.truth.any(axis=1).all():
+        lines.append(
+            "no window without any of the labels: add recordings with what else is heard at the "
+            "place, or the model will take it for one of them"
+        )
+    elif examples.truth.any(axis=1).all():
         lines.append(
             "no clips without any of the labels: add a folder background/ with what else is heard "
             "at the place, or the model will take it for one of them"
@@ -72,5 +85,6 @@ def warnings_of(examples: Examples, judged: Judgement, fitted: Fitted) -> list[s
     return lines
 
 
+_LEAST_AUC = 0.6
 _WORTH_SAYING = 3
 """Repeats from which on a label counts as rare."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.contracts import FloatArray
-from edge.model.clip_model import clip_samples
+from edge.model.clip_model import ClipInput, fit_input
 from edge.model.folder import ModelFolder
 from edge.model.onnx_graph import nodes_of
 from edge.model.onnx_session import open_session
@@ -43,10 +43,11 @@ class OnnxTensors:
                 "files.model", str(reason), remedy="export the model again, with a newer opset"
             ) from None
         self._input = given.name
-        self._input_shape = (1, clip_samples(folder))[-len(given.shape) :]
+        axes = [axis if isinstance(axis, int) else None for axis in given.shape]
+        self._input_shape = fit_input(folder, given.name, axes)
         arguments = {argument.name: argument for argument in self._session.get_outputs()}
         self._names = [name for _, name in values if _is_readable(arguments[name])]
-        silence = self._run(np.zeros(clip_samples(folder), dtype=np.float32))
+        silence = self._run(np.zeros(ClipInput(folder).shape, dtype=np.float32))
         shapes = {name: value.shape for name, value in zip(self._names, silence, strict=True)}
         self._names = [name for name in self._names if _has_channels(shapes[name])]
         node_of = {name: number for number, name in values}

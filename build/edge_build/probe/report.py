@@ -121,9 +121,9 @@ def _findings(probe: Probe) -> Iterator[str]:
     alike = sum(layer.accuracy >= best.accuracy - best.error for layer in ranked[1:])
     if alike:
         yield f"Within one standard error of the best: {alike} more tensors."
-    now = probe.output.embedding
+    now = probe.output.embeddings
     for rank, layer in enumerate(ranked, start=1):
-        if now is not None and layer.view.tensor.name == now:
+        if now == (layer.view.tensor.name,):
             yield (
                 f"The manifest's embedding is of rank {rank}: "
                 f"{layer.accuracy:.3f} ± {layer.error:.3f}."

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from edge.contracts import FloatArray
 from edge.errors import AudioError, InputError
-from edge.model.clip_model import clip_samples, scale_clip
+from edge.model.clip_model import ClipInput
 from edge.model.folder import ModelFolder, read_folder
 from edge.model.manifest import MANIFEST_NAME, OutputSpec, read_manifest
 from edge.windows.tensor_pool import pool_tensor
@@ -207,7 +207,7 @@ def _hear(
     folder: ModelFolder, order: dict[str, list[Clip]], clips_per_label: int, notes: list[str]
 ) -> tuple[list[Clip], list[list[FloatArray]], list[View]]:
     """Run each class's first clips; keep nothing of them but each view's vector."""
-    tensors = open_tensors(folder)
+    tensors, prepare = open_tensors(folder), ClipInput(folder)
     views = views_of(tensors.found)
     wide = len(tensors.found) - len({view.number for view in views})
     if wide:
@@ -217,7 +217,7 @@ def _hear(
     total = sum(min(clips_per_label, len(clips)) for clips in order.values())
     with tqdm(total=total, desc=f"tensors of {folder.manifest.name}", unit="clip") as bar:
         for clip, samples in _readable(folder, order, clips_per_label, notes):
-            values = tensors.run(scale_clip(folder, samples))
+            values = tensors.run(prepare(samples))
             for view, rows in zip(views, vectors, strict=True):
                 row = pool_tensor(values[view.number], view.pool)
                 # A copy: what the row is cut from must not stay.
@@ -247,12 +247,12 @@ def _readable(
 
 
 def _first_clip(folder: ModelFolder, path: Path) -> FloatArray:
-    """Return the first of the model's clips in a file [shape=(clip_samples,)].
+    """Return the first of the model's clips in a file [shape=(clip samples,)].
 
     Raises:
         AudioError: It cannot be read that far.
     """
-    wanted = clip_samples(folder)
+    wanted = folder.manifest.input.clip_samples
     held: list[FloatArray] = []
     for samples in stream_samples(path, sample_rate_hz=folder.manifest.input.sample_rate):
         held.append(samples)

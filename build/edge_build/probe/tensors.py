@@ -37,7 +37,7 @@ class Tensors(Protocol):
     """Those that depend on the clip, in the graph's order."""
 
     def run(self, clip: FloatArray) -> list[FloatArray]:
-        """Return the value of each tensor for one clip, scaled as the model wants it."""
+        """Return the value of each tensor for what `ClipInput` makes of one clip."""
         ...
 
 

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from edge.backends.tflite import interpreter_module
 from edge.contracts import FloatArray
-from edge.model.clip_model import clip_samples
+from edge.model.clip_model import ClipInput, fit_input
 from edge.model.folder import ModelFolder
+from edge.model.quantised import quantisation_of
 from edge.model.tflite_graph import with_outputs
 from edge.windows.tensor_pool import TensorPool
 from edge_build.probe.tensors import MOST_VALUES, Tensor, as_float32, heard, name_obstacle
@@ -43,12 +44,12 @@ class TfliteTensors:
         outputs = {int(detail["index"]) for detail in interpreter.get_output_details()}
         inner = [number for _, number in made if number not in outputs]
         self._interpreter = _open(with_outputs(content, inner))
-        self._input_shape = [int(n) for n in given["shape"]]
-        if int(given["shape_signature"][-1]) == -1:
-            self._input_shape[-1] = clip_samples(folder)
+        axes = [None if n == -1 else int(n) for n in given["shape_signature"]]
+        self._input_shape = fit_input(folder, given["name"], axes)
+        if self._input_shape != tuple(given["shape"]):
             self._interpreter.resize_tensor_input(self._input, self._input_shape, strict=True)
         self._interpreter.allocate_tensors()
-        self._invoke(np.zeros(clip_samples(folder), dtype=np.float32))
+        self._invoke(np.zeros(ClipInput(folder).shape, dtype=np.float32))
         names = Counter(str(detail["name"]) for detail in self._details.values())
         found = []
         self._numbers = []
@@ -60,7 +61,8 @@ class TfliteTensors:
                 str(self._details[number]["name"]),
                 np.dtype(self._details[number]["dtype"]),
             )
-            obstacle = "" if kind == np.float32 else f"it is {kind}"
+            usable = kind == np.float32 or quantisation_of(self._details[number]) is not None
+            obstacle = "" if usable else f"it is {kind}"
             self._numbers.append(number)
             found.append(
                 Tensor(
@@ -80,19 +82,15 @@ class TfliteTensors:
         return [self._value(number) for number in self._numbers]
 
     def _invoke(self, clip: FloatArray) -> None:
-        self._interpreter.set_tensor(self._input, clip.reshape(self._input_shape))
+        given = clip.reshape(self._input_shape)
+        code = quantisation_of(self._details[self._input])
+        self._interpreter.set_tensor(self._input, given if code is None else code.encode(given))
         self._interpreter.invoke()
 
     def _value(self, number: int) -> FloatArray:
         values: NDArray[np.generic] = self._interpreter.get_tensor(number)
-        said = self._details[number]["quantization_parameters"]
-        if not len(said["scales"]):
-            return as_float32(values)
-        along = [1] * values.ndim
-        if len(said["scales"]) > 1:
-            along[int(said["quantized_dimension"])] = -1
-        zeros, scales = (said[key].reshape(along) for key in ("zero_points", "scales"))
-        return as_float32((values.astype(np.float64) - zeros) * scales)
+        code = quantisation_of(self._details[number])
+        return as_float32(values) if code is None else code.decode(values)
 
 
 def _open(content: bytes) -> Any:
@@ -107,5 +105,4 @@ def _open(content: bytes) -> Any:
 
 def _is_readable(detail: dict[str, Any]) -> bool:
     """Say whether a tensor holds numbers, as they are or by a scale."""
-    quantised = len(detail["quantization_parameters"]["scales"]) > 0
-    return np.dtype(detail["dtype"]).kind == "f" or quantised
+    return np.dtype(detail["dtype"]).kind == "f" or quantisation_of(detail) is not None

@@ -214,7 +214,7 @@ def _too_little(chain: Chain, trial: Trial) -> str:
     for _, train, _ in trial.splits():
         clips = [*(trial.clips[i] for i in train), *trial.unlabelled]
         try:
-            tokens_for(sum(len(chain.frame_store.frames(clip)) for clip in clips), chain.recipe)
+            tokens_for(sum(len(chain.frame_store.opened(clip)) for clip in clips), chain.recipe)
         except InputError as error:
             return error.what
     return ""

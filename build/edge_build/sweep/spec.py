@@ -20,7 +20,7 @@ from edge.errors import ConfigError
 from edge.strict_yaml import Record
 from edge.yaml_types import value_at
 from edge_build.folds import DEFAULT_PATTERN, HOLD_OUT
-from edge_build.recipe import Recipe, read_recipe
+from edge_build.recipe import Recipe, read_recipe, refuse_student
 
 
 class Search(StrEnum):
@@ -94,7 +94,9 @@ def read_sweep(path: Path, *, recipe: Path | None = None) -> Sweep:
     """
     spec = strict_yaml.read(path, SweepSpec)
     place = recipe if recipe is not None else path.parent / spec.recipe
-    if not read_recipe(place).deterministic:
+    read = read_recipe(place)
+    refuse_student(place, read, command="sweep")
+    if not read.deterministic:
         raise ConfigError(
             f"{place}: deterministic: false gives other figures each time",
             remedy="take it out; a sweep uses the cores for several settings at once",

@@ -1,0 +1,1 @@
+"""Models in another form, each compared with its source."""

@@ -1,0 +1,1 @@
+"""Label files with times: which recording holds which label, and when."""

@@ -1,0 +1,1 @@
+"""Teaches a small net on tokens to answer as another model does."""
