@@ -36,9 +36,8 @@ class Codebook:
         self._numbers = _first_of_equals(centroids)
         distinct = np.asarray(centroids[self._numbers], dtype=np.float32)
         self._lead = min(_LEADING_DIMS, self.dims)
-        lead = np.einsum("ij,ij->i", *2 * [distinct[:, : self._lead]], dtype=np.float64)
-        rest = np.einsum("ij,ij->i", *2 * [distinct[:, self._lead :]], dtype=np.float64)
-        squared = lead + rest
+        rest = _squared_norms(distinct[:, self._lead :])
+        squared = _squared_norms(distinct[:, : self._lead]) + rest
         # Each row is a centroid and its squared norm, so that one product with [-2 y, 1] gives the
         # squared distance to y, less |y|².
         self._rows = np.column_stack([distinct, squared.astype(np.float32)])
@@ -243,6 +242,11 @@ class Codebook:
             difference = points[rows[part]] - self._centroids[numbers[part]]
             np.einsum("ij,ij->i", difference, difference, out=distance[part])
         return np.sqrt(distance, out=distance)
+
+
+def _squared_norms(rows: FloatArray) -> DoubleArray:
+    """Sum the squares of each row [shape=(n, m)] in float64; return [shape=(n,)]."""
+    return np.asarray(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
 
 
 def _squared_distance(coordinates: FloatArray, rows: FloatArray) -> FloatArray:
