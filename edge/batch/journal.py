@@ -77,11 +77,6 @@ class Journal:
         """Whether nothing was scored yet."""
         return not self._places
 
-    def records(self) -> Iterator[FileRecord]:
-        """Read what was scored, in the order it was."""
-        for place in list(self._places.values()):
-            yield self._record_at(place)
-
     def find(self, path: str) -> FileRecord | None:
         """Return the record of a recording, if it was scored."""
         place = self._places.get(path)

@@ -1,11 +1,8 @@
 """The rows of a run as one CSV file, written whole or not at all."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +12,7 @@ from edge.batch.numbers import CELL_BYTES, format_cells
 from edge.batch.record import FileRecord
 from edge.batch.template import ROW_ID, Template
 from edge.contracts import FloatArray
-from edge.errors import InputError
+from edge.table.whole import replacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +54,7 @@ class Submission:
     def write(self, path: Path, files: Iterable[Scored], columns: Sequence[str]) -> int:
         """Write every predicted row in order; return their number."""
         rows = 0
-        with _replacing(path) as out:
+        with replacing(path, remedy=_THEN) as out:
             out.write(_join([ROW_ID, *columns]))
             for stem, ends_s, values in self._blocks(files, columns):
                 cells = format_cells(values)
@@ -110,7 +107,7 @@ class Submission:
     ) -> None:
         """Write the template's rows; a place of -1 is the table's last row."""
         before = template.columns.index(ROW_ID)
-        with _replacing(path) as out:
+        with replacing(path, remedy=_THEN) as out:
             out.write(_join(template.columns))
             for first in range(0, len(template.rows), _ROWS_AT_ONCE):
                 names = template.rows[first : first + _ROWS_AT_ONCE]
@@ -174,32 +171,5 @@ def _arrange(scores: FloatArray, pick: NDArray[np.intp] | None) -> FloatArray:
     return np.where(pick >= 0, scores[:, pick], np.float32(0.0))
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of `path` when it is complete and on the disk.
-
-    A link stays, and what it leads to is replaced.
-    """
-    path = Path(os.path.realpath(path))
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        with temporary.open("wb", buffering=1 << 20) as out:
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as reason:
-        raise InputError(
-            f"{path}: cannot be written: {reason.strerror}",
-            remedy="free space or choose another --out; then go on with --resume",
-        ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 _ROWS_AT_ONCE = 256
+_THEN = "; then go on with --resume"

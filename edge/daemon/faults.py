@@ -1,6 +1,5 @@
 """What is wrong, where and since when: in the log at once, in the store without flooding it."""
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
@@ -33,7 +32,8 @@ class Faults:
         self._inherited: dict[str, set[str]] = {}
         for where, what in inherited:
             self._inherited.setdefault(where, set()).add(what)
-        self._passed: deque[tuple[float, str]] = deque()
+        self._passed: dict[str, float] = {}
+        """Until when each stands, the first to end first."""
         self._entries: list[Entry] = []
 
     def seen(self, where: str, what: str, remedy: str = "") -> None:
@@ -70,7 +70,8 @@ class Faults:
         It stands for an hour, so that who looks finds it; of many, the latest.
         """
         self.seen(where, what, remedy)
-        self._passed.append((self._monotonic_s() + _STANDS_S, where))
+        self._passed.pop(where, None)
+        self._passed[where] = self._monotonic_s() + _STANDS_S
         if len(self._passed) > _MOST_PASSED:
             self._end_first()
 
@@ -106,15 +107,16 @@ class Faults:
 
     def take(self) -> list[Entry]:
         """Hand over what is to be kept."""
-        while self._passed and self._passed[0][0] <= self._monotonic_s():
+        now_s = self._monotonic_s()
+        while self._passed and next(iter(self._passed.values())) <= now_s:
             self._end_first()
         entries, self._entries = self._entries, []
         return entries
 
     def _end_first(self) -> None:
-        _, where = self._passed.popleft()
-        if all(where != other for _, other in self._passed):
-            self.ended(where)
+        where = next(iter(self._passed))
+        del self._passed[where]
+        self.ended(where)
 
 
 _AGAIN_S = 60.0

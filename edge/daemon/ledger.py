@@ -90,6 +90,19 @@ class Ledger:
         """
         self._append(WindowRange(self._at, end_sample, received, windows, WindowState.GAP, reason))
 
+    def fail(self, end_sample: int, *, windows: int, reason: str) -> None:
+        """Account for a stretch at which the model broke, and forget what it said ahead of it.
+
+        Args:
+            end_sample: The sample that follows it; all of it came in.
+            windows: How many windows it counts for.
+            reason: Why.
+        """
+        self._early.clear()
+        received = end_sample - self._at
+        failed = WindowState.FAILED
+        self._append(WindowRange(self._at, end_sample, received, windows, failed, reason))
+
     def take(self) -> tuple[list[WindowRange], list[Sighting]]:
         """Hand over what was gathered since the last call."""
         ranges, heard = self._ranges, self._heard

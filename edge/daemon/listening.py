@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from edge.contracts import FRAME_SECONDS, AudioBlock, Model, PostProcessor
+from edge.contracts import FRAME_SECONDS, AudioBlock, Model, Outcome, PostProcessor
 from edge.daemon.faults import Faults
 from edge.daemon.ledger import Ledger, Sighting
 from edge.daemon.portions import Portions
@@ -45,7 +45,10 @@ class Listening:
         self._store = store
         self._faults = faults
         self._labels = labels
+        self._open_relay = open_relay
         self._relay = open_relay()
+        self._broke = False
+        """Whether the model broke at the last it was given."""
         self._ledger = Ledger()
         self._monotonic_s = monotonic_s
         self._stream = 0
@@ -90,7 +93,7 @@ class Listening:
         return told + done if items or told or done else None
 
     def deaf(self) -> str | None:
-        """Say why no windows are finished; None while they are."""
+        """Say why no windows are scored; None while they are."""
         now_s = self._monotonic_s()
         ailment = self._intake.health()
         if ailment is not None:
@@ -99,7 +102,7 @@ class Listening:
             return ailment.what
         late = now_s - self._accounted_s > _PATIENCE_S
         if self._rate_hz and late and not self._intake.finished:
-            return f"sound comes, but no window was finished for {_PATIENCE_S:.0f} s"
+            return f"sound comes, but no window was scored for {_PATIENCE_S:.0f} s"
         return None
 
     def stop(self) -> None:
@@ -140,7 +143,7 @@ class Listening:
             self._ledger.add_gap(
                 self._taken_to,
                 received=received,
-                windows=-(-received // round(FRAME_SECONDS * self._rate_hz)) or 1,
+                windows=self._windows_in(received),
                 reason=_CLOSED,
             )
 
@@ -165,22 +168,43 @@ class Listening:
                 reason=item.reason,
             )
         else:
-            self._ledger.add(
-                self._relay.push(item),
-                self._labels,
-                sample_rate_hz=self._rate_hz,
-                received_to=item.end_sample,
-            )
+            self._add(lambda: self._relay.push(item), received_to=item.end_sample)
 
     def _end_segment(self) -> None:
         """Score the tail of what follows no more."""
+        self._add(self._relay.finish, received_to=self._relay.position, ends=True)
+
+    def _add(
+        self, say: Callable[[], Sequence[Outcome]], *, received_to: int, ends: bool = False
+    ) -> None:
+        """Account for what the model says; where it breaks, that alone has failed."""
+        try:
+            outcomes = say()
+        except Exception as reason:
+            structlog.get_logger().exception("the model broke", source=self.name)
+            self._faults.passed(
+                f"{self.name}: model",
+                f"the model broke: {reason}",
+                "try the model on the sound of that time; another one may be sturdier",
+            )
+            self._broke = True
+            self._relay = self._open_relay()
+            lost = received_to - self._ledger.accounted
+            if lost > 0:
+                self._ledger.fail(received_to, windows=self._windows_in(lost), reason=_BROKE)
+            self._portions.begin(received_to)
+            return
+        self._broke = False
         self._ledger.add(
-            self._relay.finish(),
+            outcomes,
             self._labels,
             sample_rate_hz=self._rate_hz,
-            received_to=self._relay.position,
-            ends=True,
+            received_to=received_to,
+            ends=ends,
         )
+
+    def _windows_in(self, samples: int) -> int:
+        return -(-samples // round(FRAME_SECONDS * self._rate_hz)) or 1
 
     def _anchor(self, anchoring: Anchoring) -> None:
         """Note where the stream's time comes from; the first time, open the stream."""
@@ -207,7 +231,8 @@ class Listening:
         ranges, heard = self._ledger.take()
         if not ranges:
             return []
-        self._accounted_s = self._monotonic_s()
+        if not self._broke:
+            self._accounted_s = self._monotonic_s()
         self._compare_rates()
         received = self._intake.received_samples
         found = tuple(
@@ -243,5 +268,6 @@ class Listening:
 
 _TIME_SOURCE = "clock"
 _CLOSED = "dropped: the source was closed before the model came to it"
+_BROKE = "the model broke; the log says how"
 _PATIENCE_S = 30.0
 """Longer than a window, and what a slow board takes for one."""

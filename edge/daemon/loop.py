@@ -388,6 +388,12 @@ class Daemon:
         pruned = self._retention[1].prune(
             at=_now(), monotonic_s=time.monotonic(), sinks=self._outlets.names
         )
+        for sink in pruned.behind:
+            self._faults.passed(
+                f"sink {sink}: kept back",
+                "detections were removed before it had them: the store is over its hard limit",
+                "see why this sink is behind, or raise store.max_mb",
+            )
         if pruned.more:
             self._housekept_s = 0.0
 

@@ -25,12 +25,9 @@ class Notifier:
 
     Args:
         address: Socket to send to, as `NOTIFY_SOCKET` writes it; empty for none.
-        watchdog_s: How long the supervisor goes without `alive` before it restarts the service, in
-            seconds; None where it does not watch.
     """
 
-    def __init__(self, address: str = "", *, watchdog_s: float | None = None) -> None:
-        self.watchdog_s = watchdog_s
+    def __init__(self, address: str = "") -> None:
         # A leading @ stands for the NUL of an abstract socket.
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._socket: socket.socket | None = None
@@ -41,8 +38,8 @@ class Notifier:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """Read `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`."""
-        return cls(environment.get("NOTIFY_SOCKET", ""), watchdog_s=_watchdog_s(environment))
+        """Read `NOTIFY_SOCKET`."""
+        return cls(environment.get("NOTIFY_SOCKET", ""))
 
     def __enter__(self) -> Self:
         return self
@@ -124,13 +121,3 @@ def _status(text: str) -> str:
     # A second line would be another assignment; a file's name need not be Unicode.
     line = " ".join(text.split())[:_LONGEST_STATUS]
     return "STATUS=" + line.encode(errors="replace").decode()
-
-
-def _watchdog_s(environment: Mapping[str, str]) -> float | None:
-    """Read how long the watchdog waits, if it watches this process."""
-    try:
-        wait_us = int(environment["WATCHDOG_USEC"])
-        watched = int(environment.get("WATCHDOG_PID", os.getpid()))
-    except (KeyError, ValueError):
-        return None
-    return wait_us / 1e6 if wait_us > 0 and watched == os.getpid() else None

@@ -140,11 +140,6 @@ class Intake:
         return self._ring.received_samples if self._ring else 0
 
     @property
-    def dropped_samples(self) -> int:
-        """How many of them were dropped because the model is too slow."""
-        return self._ring.dropped_samples if self._ring else 0
-
-    @property
     def drift_ppm(self) -> float | None:
         """How much faster than it claims the sound comes, in parts per million, once known."""
         with self._lock:

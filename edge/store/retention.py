@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from edge.store.entries import FaultSeen
 from edge.store.rows import Rows
 from edge.store.schema import PAGE_BYTES, from_us, to_us
 from edge.store.store import Store
@@ -44,6 +43,8 @@ class Pruned:
     """Live streams and files' identities of which nothing is left."""
     more: bool = False
     """Whether there was more than one call's work."""
+    behind: tuple[str, ...] = ()
+    """The sinks that had not had what is `unsent`."""
 
 
 class Retention:
@@ -84,10 +85,8 @@ class Retention:
         if pruned is None:
             return Pruned()
         if pruned.unsent:
-            what = "detections were removed before it had them: the store is over its hard limit"
-            remedy = "see why this sink is behind, or raise the store's hard limit"
             behind = sorted(sink for sink, number in cursors.items() if number == floor)
-            self._store.write([FaultSeen(sink, what, remedy, at) for sink in behind])
+            pruned = replace(pruned, behind=tuple(behind))
         bounds = [self._limits.size_bytes, self._limits.hard_bytes]
         size = min((bound for bound in bounds if bound is not None), default=None)
         if size is not None:

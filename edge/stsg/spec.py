@@ -34,6 +34,13 @@ class FeatureSpec:
     normalisation: Normalisation = Normalisation.STANDARD
 
     def __post_init__(self) -> None:
+        if self.frame_size % 2 or not 0 < self.hop <= self.frame_size:
+            raise ValueError(
+                f"frame_size {self.frame_size} every {self.hop} samples leaves holes, or has no "
+                "centre: it must be even, and at least the hop"
+            )
+        if not -_LEAST_DB <= self.floor_db <= 0.0:
+            raise ValueError(f"floor_db {self.floor_db:g} is not from {-_LEAST_DB:g} to 0")
         if self.fft_size < self.frame_size:
             raise ValueError(
                 f"fft_size {self.fft_size} is shorter than frame_size {self.frame_size}"
@@ -43,3 +50,7 @@ class FeatureSpec:
                 f"bands from {self.low_hz} to {self.high_hz} Hz do not fit into 0 to "
                 f"{self.sample_rate_hz / 2} Hz"
             )
+
+
+_LEAST_DB = 300.0
+"""What float32 can still hold as a power, with room to spare."""

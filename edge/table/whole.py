@@ -4,32 +4,37 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 from edge.errors import InputError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[TextIO]:
-    """Open a UTF-8 text file that takes the place of `path` when it is complete and on the disk.
+def replacing(path: Path, *, remedy: str = "") -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path` when it is complete and on the disk.
 
-    Folders that are missing are made.
+    Folders that are missing are made. A link stays, and what it leads to is replaced.
+
+    Args:
+        path: The file.
+        remedy: What else to do about a file that cannot be written.
 
     Raises:
         InputError: It cannot be written; what was there before is there still.
     """
-    temporary = path.with_name(f"{path.name}.tmp")
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f"{target.name}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("w", encoding="utf-8", newline="", buffering=1 << 18) as out:
+            with temporary.open("wb", buffering=1 << 20) as out:
                 yield out
                 out.flush()
                 os.fsync(out.fileno())
-            temporary.replace(path)
+            temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY)
+        folder = os.open(target.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
@@ -37,7 +42,7 @@ def replacing(path: Path) -> Iterator[TextIO]:
     except OSError as reason:
         raise InputError(
             f"{path}: cannot be written: {reason.strerror or reason}",
-            remedy="free space, check the permissions or choose another --out",
+            remedy=f"free space, check the permissions or choose another --out{remedy}",
         ) from None
 
 
@@ -48,5 +53,5 @@ def write_lines(path: Path, lines: Iterable[str]) -> Path:
         InputError: It cannot be written.
     """
     with replacing(path) as out:
-        out.writelines(lines)
+        out.writelines(line.encode() for line in lines)
     return path

@@ -18,7 +18,7 @@ from edge.errors import EdgeError
 from edge.store.reader import StoreReader, StreamRange
 from edge.store.report import as_json
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 
 class Station:

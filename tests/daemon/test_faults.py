@@ -79,6 +79,15 @@ def test_of_many_that_passed_the_latest_stand():
     assert open_places == {f"{number}.wav" for number in range(9_900, 10_000)}
 
 
+def test_one_place_again_and_again_displaces_no_other():
+    """However often it passes at one place, what passed elsewhere stands."""
+    _, faults = begun()
+    faults.passed("a.wav", "empty")
+    for _ in range(1000):
+        faults.passed("sink mqtt", "behind")
+    assert brief(faults.take()) == [("a.wav", "empty"), ("sink mqtt", "behind")]
+
+
 def test_what_an_earlier_run_left_open():
     """It ends when it is found to be over, or when nobody has seen it again; else it goes on."""
     _, faults = begun(inherited=[("model", "gone"), ("mic", "silent"), ("configuration", "torn")])

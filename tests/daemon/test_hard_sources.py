@@ -174,22 +174,19 @@ def test_a_microphone_that_is_dead(hearing, tmp_path, supervisor, dead):
         return lambda: is_told(supervisor, word, within_s=0.1)
 
     play(alive, until=heard("WATCHDOG=1"))
-    fault = []
+    told = dead if dead != "nothing" else "delivers nothing"
 
-    def is_deaf():
-        found = [f for f in here.status()["faults"] if f["where"] == "mic: hearing"]
-        fault[:] = found
-        return bool(found)
+    def faults():
+        return [f["what"] for f in here.status_now()["faults"] if f["where"] == "mic: hearing"]
 
-    play(what, until=is_deaf)
-    assert (dead if dead != "nothing" else "delivers nothing") in fault[0]["what"]
+    play(what, until=lambda: any(told in fault for fault in faults()))
     while is_told(supervisor, "WATCHDOG=1", within_s=0.01):
         pass
     from_s = time.monotonic()
     play(what, until=lambda: time.monotonic() - from_s > 3.0)
     assert not is_told(supervisor, "WATCHDOG=1", within_s=0.5)
     play(alive, until=heard("WATCHDOG=1"))
-    play(alive, until=lambda: not is_deaf())
+    play(alive, until=lambda: not faults())
     assert process.poll() is None
     process.stdin.close()
     assert process.wait(10) == 0

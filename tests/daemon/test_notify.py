@@ -166,20 +166,3 @@ def test_a_closed_notifier_leaves_nothing(tmp_path):
     with Notifier(str(tmp_path / "notify")) as notifier:
         notifier.alive()
     assert sorted(Path("/proc/self/fd").iterdir()) == before
-
-
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
-        ({"WATCHDOG_USEC": "60000000"}, 60.0),
-        ({"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": str(os.getpid())}, 60.0),
-        ({"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "1"}, None),
-        ({"WATCHDOG_USEC": "0"}, None),
-        ({"WATCHDOG_USEC": "soon"}, None),
-        ({"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": ""}, None),
-        ({}, None),
-    ],
-)
-def test_the_watchdog_is_that_of_this_process(environment, expected):
-    """The interval counts only where it is a number and meant for this process."""
-    assert Notifier.from_environment(environment).watchdog_s == expected

@@ -14,7 +14,7 @@ from edge.sources.directory import Directory, DirectorySpec, FoundFile, read_fin
 from edge.sources.file import SUFFIXES
 
 SETTLE_S = 10.0
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 """How long a test waits for what must come; never how long something takes."""
 
 

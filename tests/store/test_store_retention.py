@@ -158,17 +158,17 @@ def test_the_file_is_kept_within_its_size_by_removing_the_oldest(store):
         assert (source.received, source.accounted) == (6000 * WINDOW, 6000 * WINDOW)
 
 
-def test_beyond_the_hard_limit_also_what_was_not_sent_goes_and_that_is_a_fault(store):
-    """Up to the hard limit a sink that is away keeps everything; beyond it the fault names it."""
+def test_beyond_the_hard_limit_also_what_was_not_sent_goes(store):
+    """Up to the hard limit a sink that is away keeps everything; beyond it, it is told which."""
     live_day(store, 6000)
-    assert prune_all(store, Limits(size_bytes=200_000), START, sinks=["mqtt"]) == (0, 0)
-    limits = Limits(size_bytes=200_000, hard_bytes=300_000)
-    prune_all(store, limits, START, sinks=["mqtt"])
+    store.set_cursor("csv", 6000, "")
+    assert prune_all(store, Limits(size_bytes=200_000), START, sinks=["csv", "mqtt"]) == (0, 0)
+    retention = Retention(store, Limits(size_bytes=200_000, hard_bytes=300_000))
+    pruned = retention.prune(at=START, monotonic_s=0.0, sinks=["csv", "mqtt"])
+    assert pruned.behind == ("mqtt",)
+    assert pruned.unsent == pruned.detections > 0
     with StoreReader(store.path) as reader:
-        assert 0 < next(reader.detections()).number < 6000
-        (fault,) = reader.status().faults
-        assert fault.where == "mqtt"
-        assert "removed before it had them" in fault.what
+        assert next(reader.detections()).number == pruned.detections + 1
 
 
 def test_a_number_is_not_given_again_after_its_detection_is_removed(tmp_path, clock):

@@ -60,7 +60,16 @@ def test_gain_does_not_show_after_the_mean_is_taken():
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"fft_size": 4_096}, "shorter than frame_size"), ({"high_hz": 20_000.0}, "do not fit")],
+    [
+        ({"fft_size": 4_096}, "shorter than frame_size"),
+        ({"high_hz": 20_000.0}, "do not fit"),
+        ({"frame_size": 7_999}, "must be even"),
+        ({"hop": 16_000}, "leaves holes"),
+        ({"hop": 0}, "leaves holes"),
+        ({"floor_db": float("inf")}, "floor_db"),
+        ({"floor_db": float("nan")}, "floor_db"),
+        ({"floor_db": -1e9}, "floor_db"),
+    ],
 )
 def test_impossible_specs_are_refused(change, message):
     """Values that do not fit one another are said to."""
