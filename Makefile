@@ -16,7 +16,7 @@ demo: $(VENV)/installed
 	$(BIN)/python -m edge_build.demo .demo
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

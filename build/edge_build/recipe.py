@@ -218,12 +218,6 @@ def read_recipe(path: Path) -> Recipe:
             f"{path}: features.hop: {recipe.features.hop} samples do not divide a 5 s window",
             remedy=f"choose a divisor of {round(FRAME_SECONDS * recipe.sample_rate)}",
         )
-    if recipe.features.hop > recipe.features.frame_size or recipe.features.frame_size % 2:
-        raise ConfigError(
-            f"{path}: features.frame_size: {recipe.features.frame_size} samples every "
-            f"{recipe.features.hop} leave holes or have no centre",
-            remedy="choose an even frame_size of at least hop",
-        )
     _check_window(path, recipe)
     _check_student(path, recipe)
     _check_books(path, recipe)

@@ -30,6 +30,8 @@ class Statistic(StrEnum):
     DEVIATION = "deviation"
     """The standard deviation: how much a dimension varies."""
     MAXIMUM = "maximum"
+    MINIMUM = "minimum"
+    """Beside the maximum: which end of a PCA's dimension is the upper one is chance."""
     STEP = "step"
     """The mean absolute difference of neighbours: how quickly it varies."""
 
@@ -65,6 +67,10 @@ def _maximum(rows: FloatArray) -> FloatArray:
     return np.asarray(np.maximum.reduce(rows, axis=0))
 
 
+def _minimum(rows: FloatArray) -> FloatArray:
+    return np.asarray(np.minimum.reduce(rows, axis=0))
+
+
 def _step(rows: FloatArray) -> FloatArray:
     return _mean(np.abs(np.diff(rows, axis=0)))
 
@@ -73,5 +79,6 @@ _STATISTICS = {
     Statistic.MEAN: _mean,
     Statistic.DEVIATION: _deviation,
     Statistic.MAXIMUM: _maximum,
+    Statistic.MINIMUM: _minimum,
     Statistic.STEP: _step,
 }

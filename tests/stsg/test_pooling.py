@@ -16,6 +16,7 @@ def test_statistics_are_those_of_numpy():
         Statistic.MEAN: wide.mean(axis=0),
         Statistic.DEVIATION: wide.std(axis=0),
         Statistic.MAXIMUM: wide.max(axis=0),
+        Statistic.MINIMUM: wide.min(axis=0),
         Statistic.STEP: np.abs(np.diff(wide, axis=0)).mean(axis=0),
     }
     for order in ([*Statistic], [*Statistic][::-1]):

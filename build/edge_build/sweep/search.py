@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 from tqdm import tqdm
 
-from edge.errors import EdgeError, InputError
+from edge.errors import InputError
 from edge_build.cache import Cache, key_of
 from edge_build.codebook import tokens_for
 from edge_build.evaluate import Trial, evaluate_alone
@@ -46,14 +46,6 @@ class Outcome:
     megabytes: float
     """Size of the model's files, head included."""
     notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    """An error of ours on its way between processes: pickled, it would lose its remedy."""
-
-    what: str
-    remedy: str
 
 
 def search(sweep: Sweep, trial: Trial, *, out: Path, jobs: int, cache: Cache) -> list[Outcome]:
@@ -115,17 +107,15 @@ def _search(study: Any, sweep: Sweep, trial: Trial, *, jobs: int, cache: Cache) 
     left = len(sweep.settings) - len(outcomes)
     bar = tqdm(total=len(sweep.settings), initial=len(outcomes), desc="settings", unit="setting")
     with bar, _workers(min(jobs, max(1, left))) as submit:
-        running: dict[Future[Outcome | _Failure], Any] = {}
+        running: dict[Future[Outcome], Any] = {}
         while left or running:
             while left and len(running) < jobs:
                 asked = _ask(study, sweep)
                 setting = sweep.settings[asked.user_attrs[_SETTING]]
-                running[submit(_attempt, setting.text, trial, cache.folder)] = asked
+                running[submit(learn_and_score, setting.text, trial, cache.folder)] = asked
                 left -= 1
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 asked, outcome = running.pop(future), future.result()
-                if isinstance(outcome, _Failure):
-                    raise InputError(outcome.what, remedy=outcome.remedy)
                 outcomes[asked.user_attrs[_SETTING]] = outcome
                 _tell(study, asked, outcome)
                 bar.update()
@@ -200,13 +190,6 @@ def learn_and_score(text: str, trial: Trial, cache_folder: Path) -> Outcome:
     return Outcome(result.scores, explained, result.megabytes, result.notes)
 
 
-def _attempt(text: str, trial: Trial, cache_folder: Path) -> Outcome | _Failure:
-    try:
-        return learn_and_score(text, trial, cache_folder)
-    except EdgeError as error:
-        return _Failure(error.what, error.remedy)
-
-
 def _too_little(chain: Chain, trial: Trial) -> str:
     """Say why a setting's codebook cannot be made of the data; empty where it can."""
     if chain.recipe.tokens is None:
@@ -249,7 +232,7 @@ def _identity(sweep: Sweep, trial: Trial) -> str:
 
 
 @contextlib.contextmanager
-def _workers(jobs: int) -> Iterator[Callable[..., "Future[Outcome | _Failure]"]]:
+def _workers(jobs: int) -> Iterator[Callable[..., "Future[Outcome]"]]:
     """Start processes for the work; none is left behind, however this one ends."""
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(jobs, context, initializer=_end_with_parent)
