@@ -125,17 +125,13 @@ def average(heads: Sequence[Head]) -> Head:
     bias = [
         head.biases[0] - head.mean @ weights for head, weights in zip(heads, first, strict=True)
     ]
+    last: FloatArray = np.concatenate([head.weights[1] for head in heads])
+    last_bias: FloatArray = np.stack([head.biases[1] for head in heads]).mean(axis=0)
     return Head(
         np.zeros(size, dtype=np.float32),
         np.ones(size, dtype=np.float32),
-        (
-            np.concatenate(first, axis=1),
-            np.concatenate([head.weights[1] for head in heads]) / len(heads),
-        ),
-        (
-            np.concatenate(bias),
-            np.mean([head.biases[1] for head in heads], axis=0, dtype=np.float32),
-        ),
+        (np.concatenate(first, axis=1), last / np.float32(len(heads))),
+        (np.concatenate(bias), last_bias),
         max(head.epochs for head in heads),
         float(np.mean([head.validation_loss for head in heads])),
     )

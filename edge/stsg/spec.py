@@ -39,6 +39,12 @@ class FeatureSpec:
                 f"frame_size {self.frame_size} every {self.hop} samples leaves holes, or has no "
                 "centre: it must be even, and at least the hop"
             )
+        # The last frame of a 5 s window lies around a hop before its end.
+        if self.frame_size > 2 * self.hop:
+            raise ValueError(
+                f"frame_size {self.frame_size} every {self.hop} samples reaches beyond the end of "
+                "its window: it must be at most twice the hop"
+            )
         if not -_LEAST_DB <= self.floor_db <= 0.0:
             raise ValueError(f"floor_db {self.floor_db:g} is not from {-_LEAST_DB:g} to 0")
         if self.fft_size < self.frame_size:

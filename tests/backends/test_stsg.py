@@ -79,6 +79,7 @@ def test_embeddings_are_what_the_head_takes(tmp_path):
         ("vectors", {"vector_size": 0}, "stsg.pool"),
         ("vectors", {"tokens": 31}, "stsg.tokens"),
         ("vectors", {"books": 2}, "stsg.books"),
+        ("vectors", {"features": {"mel_bands": 64, "hop": 3_200}}, "stsg.features"),
         ("books", {"books": 1}, "stsg.books"),
         ("books", {"head_takes": "tokens"}, "stsg.features.hop"),
         ("books", {"search": "approximate"}, "stsg.search"),

@@ -16,6 +16,7 @@ from tiny_clip import (
     EMBEDDING,
     RATE_HZ,
     change,
+    renew_golden,
     reseal,
     tiny_net,
     write_onnx,
@@ -85,7 +86,7 @@ def write_model(folder, net, backend, **options):
         write_onnx(net, folder / "model.onnx", **options)
         change(folder, {"output.embedding": None})
     reseal(folder)
-    change(folder, {"golden.tolerance": 2.0})
+    renew_golden(folder)
     return folder
 
 

@@ -32,7 +32,7 @@ def test_recipe_defaults(tmp_path):
         ("dims: 4", "dims: 4, books: 3", "tokens.books: 3 codebooks cannot share 4"),
         ("dims: 4", "dims: 4, books: 2", "tokens.count: 24 is no power of two"),
         ("count: 24", 'count: "24"', "tokens.count: Expected `int`"),
-        ("mel_bands: 32", "mel_bands: 32, hop: 3000", "features.hop: 3000"),
+        ("mel_bands: 32", "mel_bands: 32, hop: 6000", "features.hop: 6000"),
         ("mel_bands: 32", "mel_bands: 32, fft_size: 4096", "features: fft_size 4096"),
         (r"^(r\d+)", "^(r", "recording: '^(r' is no regular expression"),
         (r"^(r\d+)", "^r", "recording: '^r' has 0 groups"),

@@ -66,6 +66,7 @@ def test_gain_does_not_show_after_the_mean_is_taken():
         ({"frame_size": 7_999}, "must be even"),
         ({"hop": 16_000}, "leaves holes"),
         ({"hop": 0}, "leaves holes"),
+        ({"hop": 3_200}, "beyond the end of its window"),
         ({"floor_db": float("inf")}, "floor_db"),
         ({"floor_db": float("nan")}, "floor_db"),
         ({"floor_db": -1e9}, "floor_db"),

@@ -114,9 +114,10 @@ def _manifest_of(
     }
     if said.stsg is not None:
         described["stsg"] = msgspec.to_builtins(said.stsg)
+    else:
+        described["aggregate"] = str(Aggregate.MEAN_EMBEDDING)
     licence = said.licence
     return described | {
-        "aggregate": str(Aggregate.MEAN_EMBEDDING),
         "threshold": threshold,
         "thresholds": dict(thresholds),
         "golden": {"scores": "golden", "tolerance": said.golden.tolerance},
