@@ -21,7 +21,7 @@ class Relay:
 
     def __init__(self, model: Model, *, post: Sequence[PostProcessor] = ()) -> None:
         self._scorer = StreamScorer(model, post=post)
-        self._model = model
+        self._model, self._post = model, post
         self._next: tuple[Model, Sequence[PostProcessor]] | None = None
         self._leaving: StreamScorer | None = None
         self._leaving_model: Model | None = None
@@ -85,6 +85,16 @@ class Relay:
             self._begin()
         return outcomes
 
+    def restart(self, sample: int) -> None:
+        """Forget the segment, at which a model broke; another one begins at this sample."""
+        self._leave()
+        self._segment_start = None
+        self._position = sample
+        if self._next is not None:
+            self._begin()
+        else:
+            self._scorer = StreamScorer(self._model, post=self._post)
+
     def _pass_on(self, block: AudioBlock) -> list[Outcome]:
         self._position = block.end_sample
         new = list(self._scorer.push(block))
@@ -104,9 +114,9 @@ class Relay:
         if self._segment_start is not None and self._position > self._segment_start:
             self._leaving, self._leaving_model = self._scorer, self._model
             self._border = self._position
-        self._model, post = self._next
+        self._model, self._post = self._next
         self._next = None
-        self._scorer = StreamScorer(self._model, post=post)
+        self._scorer = StreamScorer(self._model, post=self._post)
 
     def _leave(self) -> None:
         self._leaving = self._leaving_model = None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from edge.commands.endings import DONE, NOT_RUNNING
 from edge.commands.run import add_config
+from edge.errors import InputError
 
 if TYPE_CHECKING:
     from edge.config import SourceSpec
@@ -45,7 +46,9 @@ def _status(arguments: argparse.Namespace) -> int:
     store = arguments.store
     if store is None:
         if not config.store.path:
-            raise errors[0]
+            raise InputError(
+                errors[0].what, remedy=f"{errors[0].remedy}; or name the store by --store FILE"
+            )
         store = place(config.store.path, beside=path)
     with StoreReader(store) as reader:
         status = reader.status()

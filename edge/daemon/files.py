@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
-from edge.contracts import FRAME_SECONDS, AudioBlock
+from edge.contracts import AudioBlock, Outcome
+from edge.daemon.hearing import hear, windows_in
 from edge.daemon.ledger import Ledger
 from edge.errors import AudioError
 from edge.handover import Relay
@@ -26,10 +27,6 @@ class FileChangedError(Exception):
 
 class FileInHandError(Exception):
     """Another source is scoring the same sound."""
-
-
-class _ScoringError(Exception):
-    """What runs the model failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +94,18 @@ def _score(task: FileTask, sha256: str) -> Generator[float, None, FileDone]:
     # libsndfile may keep what it reads of a name, so the file is opened once.
     audio = AudioFile(path, block_seconds=_STEP_S)
     failed = ""
+    broken: list[str] = []
     try:
         with audio:
             for block in audio:
-                _account(task, ledger, block, audio.sample_rate_hz)
+                broken += _account(task, ledger, block, audio.sample_rate_hz)
                 yield audio.seconds
     except AudioError as error:
         failed = error.what.removeprefix(f"{path}: ")
-    except _ScoringError as error:
-        return _done(task, sha256, FileState.FAILED, reason=f"cannot be scored: {error}")
     rate = audio.sample_rate_hz
     if failed and not audio.decoded_samples:
         return _done(task, sha256, FileState.FAILED, reason=failed)
-    _end_segment(task, ledger, rate)
+    broken += _end_segment(task, ledger, rate)
     if audio.ends_early and audio.promised_s is not None:
         _account_for_gap(ledger, round(audio.promised_s * rate), rate, "the recording ends early")
     start = _start(task, duration_s=audio.seconds)
@@ -123,7 +119,7 @@ def _score(task: FileTask, sha256: str) -> Generator[float, None, FileDone]:
         fingerprint=task.found.fingerprint,
         sha256=sha256,
         state=FileState.DONE if predicted else FileState.UNHEARD,
-        reason=failed,
+        reason="; ".join(filter(None, [failed, *dict.fromkeys(broken)])),
         sample_rate_hz=rate,
         samples=audio.decoded_samples,
         started_at=start.at,
@@ -144,31 +140,45 @@ def _score(task: FileTask, sha256: str) -> Generator[float, None, FileDone]:
     )
 
 
-def _account(task: FileTask, ledger: Ledger, block: AudioBlock, rate: int) -> None:
+def _account(task: FileTask, ledger: Ledger, block: AudioBlock, rate: int) -> list[str]:
+    """Account for a block; return what broke the model at it."""
+    broken: list[str] = []
     if block.start_sample > task.relay.position:
-        _end_segment(task, ledger, rate)
+        broken += _end_segment(task, ledger, rate)
         _account_for_gap(ledger, block.start_sample, rate, "missing or damaged")
-    try:
-        outcomes = task.relay.push(block)
-    except MemoryError:
-        raise
-    except Exception as reason:
-        # A mistake in the model or its runtime: tried again it would be made again, for ever.
-        raise _ScoringError(repr(reason)) from reason
-    ledger.add(outcomes, task.labels, sample_rate_hz=rate, received_to=block.end_sample)
+    return broken + _hear(task, ledger, lambda: task.relay.push(block), rate, block.end_sample)
 
 
-def _end_segment(task: FileTask, ledger: Ledger, rate: int) -> None:
-    end = task.relay.position
-    ledger.add(task.relay.finish(), task.labels, sample_rate_hz=rate, received_to=end, ends=True)
+def _end_segment(task: FileTask, ledger: Ledger, rate: int) -> list[str]:
+    return _hear(task, ledger, task.relay.finish, rate, task.relay.position, ends=True)
+
+
+def _hear(
+    task: FileTask,
+    ledger: Ledger,
+    say: Callable[[], Sequence[Outcome]],
+    rate: int,
+    received_to: int,
+    *,
+    ends: bool = False,
+) -> list[str]:
+    broken = hear(
+        say,
+        task.relay,
+        ledger,
+        task.labels,
+        sample_rate_hz=rate,
+        received_to=received_to,
+        ends=ends,
+    )
+    return [f"the model broke: {broken}"] if broken else []
 
 
 def _account_for_gap(ledger: Ledger, end_sample: int, rate: int, reason: str) -> None:
     """Account for what a recording should hold and does not, in windows begun."""
     missing = end_sample - ledger.accounted
     if missing > 0:
-        windows = -(-missing // round(FRAME_SECONDS * rate))
-        ledger.add_gap(end_sample, received=0, windows=windows, reason=reason)
+        ledger.add_gap(end_sample, received=0, windows=windows_in(missing, rate), reason=reason)
 
 
 def _start(task: FileTask, *, duration_s: float) -> Start:

@@ -8,6 +8,7 @@ import structlog
 
 from edge.contracts import FRAME_SECONDS, AudioBlock, Model, Outcome, PostProcessor
 from edge.daemon.faults import Faults
+from edge.daemon.hearing import hear, windows_in
 from edge.daemon.ledger import Ledger, Sighting
 from edge.daemon.portions import Portions
 from edge.handover import Relay
@@ -45,7 +46,6 @@ class Listening:
         self._store = store
         self._faults = faults
         self._labels = labels
-        self._open_relay = open_relay
         self._relay = open_relay()
         self._broke = False
         """Whether the model broke at the last it was given."""
@@ -143,7 +143,7 @@ class Listening:
             self._ledger.add_gap(
                 self._taken_to,
                 received=received,
-                windows=self._windows_in(received),
+                windows=windows_in(received, self._rate_hz),
                 reason=_CLOSED,
             )
 
@@ -177,34 +177,19 @@ class Listening:
     def _add(
         self, say: Callable[[], Sequence[Outcome]], *, received_to: int, ends: bool = False
     ) -> None:
-        """Account for what the model says; where it breaks, that alone has failed."""
-        try:
-            outcomes = say()
-        except Exception as reason:
-            structlog.get_logger().exception("the model broke", source=self.name)
-            self._faults.passed(
-                f"{self.name}: model",
-                f"the model broke: {reason}",
-                "try the model on the sound of that time; another one may be sturdier",
-            )
-            self._broke = True
-            self._relay = self._open_relay()
-            lost = received_to - self._ledger.accounted
-            if lost > 0:
-                self._ledger.fail(received_to, windows=self._windows_in(lost), reason=_BROKE)
-            self._portions.begin(received_to)
-            return
-        self._broke = False
-        self._ledger.add(
-            outcomes,
+        broken = hear(
+            say,
+            self._relay,
+            self._ledger,
             self._labels,
             sample_rate_hz=self._rate_hz,
             received_to=received_to,
             ends=ends,
         )
-
-    def _windows_in(self, samples: int) -> int:
-        return -(-samples // round(FRAME_SECONDS * self._rate_hz)) or 1
+        self._broke = bool(broken)
+        if broken:
+            self._faults.passed(f"{self.name}: model", f"the model broke: {broken}", _STURDIER)
+            self._portions.begin(received_to)
 
     def _anchor(self, anchoring: Anchoring) -> None:
         """Note where the stream's time comes from; the first time, open the stream."""
@@ -268,6 +253,6 @@ class Listening:
 
 _TIME_SOURCE = "clock"
 _CLOSED = "dropped: the source was closed before the model came to it"
-_BROKE = "the model broke; the log says how"
+_STURDIER = "try the model on the sound of that time; another one may be sturdier"
 _PATIENCE_S = 30.0
 """Longer than a window, and what a slow board takes for one."""

@@ -52,6 +52,9 @@ class Daemon:
         self._log = structlog.get_logger()
         self._wakeup = Wakeup()
         self._broken_s: dict[str, float] = {}
+        """When each source broke that is left alone."""
+        self._reopened_s: dict[str, float] = {}
+        """When each source that broke was opened again."""
         """When the lines broke that are to be opened again."""
         self._called: deque[str] = deque()
         self._toured_s = 0.0
@@ -283,9 +286,12 @@ class Daemon:
                 for where in (name, f"{name}: hearing", f"{name}: sample rate"):
                     self._faults.ended(where)
         for name, broke_s in [*self._broken_s.items()]:
-            if name not in wanted or time.monotonic() - broke_s >= _MENDED_S:
+            if name not in wanted:
                 del self._broken_s[name]
                 self._faults.ended(name)
+            elif time.monotonic() - broke_s >= _LEFT_ALONE_S:
+                del self._broken_s[name]
+                self._reopened_s[name] = time.monotonic()
         for name, spec in wanted.items():
             if name in self._lines or name in self._broken_s:
                 continue
@@ -372,8 +378,12 @@ class Daemon:
                 self._told = summary
         if now_s - self._began_s >= _SETTLED_S:
             self._faults.disinherit()
-        if any(now_s - at_s >= _MENDED_S for at_s in self._broken_s.values()):
+        if any(now_s - at_s >= _LEFT_ALONE_S for at_s in self._broken_s.values()):
             self._apply_sources()
+        for name in [n for n, at_s in self._reopened_s.items() if now_s - at_s >= _MENDED_S]:
+            del self._reopened_s[name]
+            if name not in self._broken_s:
+                self._faults.ended(name)
         if now_s - self._housekept_s < _HOUSEKEEPING_S:
             return
         self._housekept_s = now_s
@@ -469,8 +479,10 @@ _HOUSEKEEPING_S = 60.0
 _MODEL_LOOK_S = 5.0
 _SETTLED_S = 60.0
 """After so long a run has seen for itself what is wrong."""
+_LEFT_ALONE_S = 20.0
+"""Less than systemd's watchdog waits, which is not fed meanwhile."""
 _MENDED_S = 60.0
-"""After so long a line that broke is tried again."""
+"""After so long without breaking again a source's fault is over."""
 _MISTAKE = "a mistake in edge, or in what runs the model"
 _REPORT = "see the log for where it is, and report it"
 _LAST_WINDOWS_S = 2.0

@@ -9,6 +9,7 @@ import structlog
 from edge.contracts import Model, PostProcessor
 from edge.daemon.faults import Faults
 from edge.daemon.files import FileChangedError, FileInHandError, FileTask, score_file
+from edge.daemon.hearing import BROKE
 from edge.handover import Relay
 from edge.sources.directory import Directory, FoundFile
 from edge.store.entries import Entry, FileDone, FileState
@@ -60,6 +61,7 @@ class Recordings:
         self._moved_at_s = monotonic_s()
         self._troubles: set[str] = set()
         self._polling = ""
+        self._waiting = 0
 
     @property
     def models(self) -> tuple[Model, ...]:
@@ -129,6 +131,7 @@ class Recordings:
         while True:
             found = self._directory.take()
             if found is None:
+                self._tell_waiting()
                 return False
             path = str(found.path)
             known = self._store.known_fingerprints(path, found.size, found.mtime_ns)
@@ -152,12 +155,24 @@ class Recordings:
         )
         return True
 
+    def _tell_waiting(self) -> None:
+        """Tell of files that are there, but not complete yet, once each time their number grows."""
+        waiting = self._directory.waiting
+        if len(waiting) > self._waiting:
+            self._log.info(
+                "recordings that are not complete yet",
+                source=self.name,
+                count=len(waiting),
+                such_as=str(waiting[-1].path),
+            )
+        self._waiting = len(waiting)
+
     def _keep(self, done: FileDone) -> FileDone:
         assert self._found is not None
         self._directory.done(self._found)
         self._let_go()
         self._previous = done.started_at or self._previous
-        if done.state in (FileState.FAILED, FileState.UNHEARD):
+        if done.state in (FileState.FAILED, FileState.UNHEARD) or BROKE in _reasons(done):
             self._faults.passed(self._place(done.path), _why_unheard(done), "look at the file")
         else:
             self._faults.ended(self._place(done.path))
@@ -194,8 +209,12 @@ class Recordings:
 
 
 def _why_unheard(done: FileDone) -> str:
-    reasons = dict.fromkeys(part.reason for part in done.ranges if part.reason)
-    return done.reason or "; ".join(reasons) or "no window could be scored"
+    return done.reason or "; ".join(_reasons(done)) or "no window could be scored"
+
+
+def _reasons(done: FileDone) -> list[str]:
+    """Why windows were not scored, each reason once."""
+    return [*dict.fromkeys(part.reason for part in done.ranges if part.reason)]
 
 
 _STUCK_S = 120.0

@@ -143,11 +143,6 @@ class Switcher:
         self._wanted: tuple[Config, Path] | None = None
         self._result: tuple[Config, Loaded | EdgeError] | None = None
 
-    @property
-    def busy(self) -> bool:
-        """Whether something is being loaded or waits to be."""
-        return self._thread is not None or self._wanted is not None
-
     def ask(self, config: Config, *, beside: Path) -> None:
         """Begin to load the model of a configuration."""
         self._wanted = (config, beside)

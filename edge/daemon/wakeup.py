@@ -50,12 +50,13 @@ class Wakeup:
         Returns:
             The numbers of the signals that came.
         """
-        # In this order: what is set in between is written, and wakes.
-        self._is_set = False
         came: set[int] = set()
         with contextlib.suppress(BlockingIOError):
             while found := os.read(self._reader, _BYTES):
                 came.update(found)
+        # Only now: a byte written before this is drained already, and who set it has had its
+        # `take`; after this, whoever sets it writes.
+        self._is_set = False
         return came - {0}
 
     def wait(self, seconds: float) -> None:

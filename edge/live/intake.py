@@ -178,12 +178,12 @@ class Intake:
         Raises:
             BaseException: What broke the thread, a mistake in the program.
         """
-        if self._broken is not None:
-            raise self._broken
-        if self._ring is None:
+        if self._ring is None or not (items := self._ring.take(most_samples)):
+            if self._broken is not None:
+                raise self._broken
             return []
         found: list[AudioBlock | Gap | Anchoring] = []
-        for item in self._ring.take(most_samples):
+        for item in items:
             while self._anchorings and self._anchorings[0].sample < item.end_sample:
                 found.append(self._anchorings.popleft())
             found.append(item)

@@ -1,6 +1,7 @@
 """Waking the main thread."""
 
 import os
+import select
 import signal
 import threading
 import time
@@ -82,3 +83,23 @@ def test_a_storm_of_signals(station, models):
     here.stop(process)
     (source,) = here.status()["sources"]
     assert source["received"] == source["accounted"] > 0
+
+
+def test_what_wakes_while_it_is_taken_does_not_stop_the_next(monkeypatch):
+    """A thread that comes between the looking and the beginning anew is not the last to wake."""
+    wakeup = Wakeup()
+    wakeup.wake()
+    read = os.read
+
+    def read_and_wake(descriptor, size):
+        found = read(descriptor, size)
+        wakeup.wake()
+        return found
+
+    monkeypatch.setattr("edge.daemon.wakeup.os.read", read_and_wake)
+    wakeup.take()
+    monkeypatch.undo()
+    wakeup.wake()
+    poller = select.poll()
+    poller.register(wakeup._reader, select.POLLIN)
+    assert poller.poll(0)

@@ -375,10 +375,12 @@ def test_the_owner_sleeps_until_what_it_wants_has_come():
 
 
 def test_a_mistake_in_the_program_comes_to_the_owner():
-    """A thread never dies in silence."""
+    """A thread never dies in silence, and what it heard before is handed over first."""
     listener = Listener(Played([noise(10), ZeroDivisionError("oh")]))
     with listener.intake, pytest.raises(ZeroDivisionError):
         listener.until(lambda: False)
+    assert len(listener.samples) == 10
+    listener.check_account()
 
 
 def test_trouble_with_the_system_is_a_fault():
