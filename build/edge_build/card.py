@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
+from edge.model.manifest import LicenceSpec
 from edge_build.card_commands import PATHS_REMARK
+from edge_build.dataset import Clip
 from edge_build.folder import CARD_NAME, RECIPE_NAME, files_of
-from edge_build.head import split_by_recording
-from edge_build.learn import Learnt
+from edge_build.head import Head, split_by_recording
+from edge_build.learn import Examples, Learnt
 from edge_build.pinned import library_versions
 from edge_build.recipe import Recipe
 from edge_build.scores import score_table
@@ -39,9 +41,10 @@ def write_card(folder: Path, recipe: Recipe, learnt: Learnt, command: str) -> Pa
         "## Data",
         _data(recipe, learnt),
         "## Licence",
-        _licence(recipe),
+        terms_of(recipe.licence),
         SCORES_HEADING,
-        _validation(recipe, learnt),
+        f"{validation_of(recipe, learnt.examples, learnt.head)} The codebook and the vectors have "
+        "seen these windows, without their labels.",
         "## Files",
         files_table(folder),
         "## Windows",
@@ -80,14 +83,11 @@ def add_scores(card: Path, title: str, text: str) -> None:
 
 
 def _data(recipe: Recipe, learnt: Learnt) -> str:
-    counts = Counter(clip.label for clip in learnt.clips)
-    recordings = len({clip.recording for clip in learnt.clips})
     folders = Counter(clip.name.split("/")[0] for clip in learnt.unlabelled)
     lines = [
         f"{recipe.source}",
         "",
-        f"- {len(learnt.clips)} labelled clips of {recordings} recordings: "
-        + ", ".join(f"{label} {counts[label]}" for label in learnt.labels),
+        labelled_of(learnt.clips),
         f"- {len(learnt.unlabelled)} files without labels, for codebook and vectors alone"
         + (": " + ", ".join(f"{name} {n}" for name, n in folders.items()) if folders else ""),
         f"- {learnt.frames} frames in all",
@@ -96,23 +96,32 @@ def _data(recipe: Recipe, learnt: Learnt) -> str:
     return "\n".join(lines)
 
 
-def _licence(recipe: Recipe) -> str:
-    licence = recipe.licence
+def labelled_of(clips: Sequence[Clip]) -> str:
+    """Count labelled clips, as an item of a list."""
+    counts = Counter(clip.label or "" for clip in clips)
+    recordings = len({clip.recording for clip in clips})
+    return f"- {len(clips)} labelled clips of {recordings} recordings: " + ", ".join(
+        f"{label} {count}" for label, count in sorted(counts.items())
+    )
+
+
+def terms_of(licence: LicenceSpec) -> str:
+    """Say on what terms a model may be used."""
     use = "allowed" if licence.commercial_use else "not allowed"
     return f"{licence.name}; commercial use is {use}. {licence.attribution}".rstrip()
 
 
-def _validation(recipe: Recipe, learnt: Learnt) -> str:
-    examples, spec = learnt.examples, recipe.head
+def validation_of(recipe: Recipe, examples: Examples, head: Head) -> str:
+    """Say how the recipe's head did on the windows that ended its training."""
+    spec = recipe.head
     _, held = split_by_recording(
         examples.labels, examples.recordings, share=spec.validation_share, seed=recipe.seed
     )
-    found = score_table(examples.labels[held], learnt.head.probabilities(examples.embeddings[held]))
+    found = score_table(examples.labels[held], head.probabilities(examples.embeddings[held]))
     return (
         f"On the {len(held)} windows that stopped the training of the head, and so a flattering "
         f"figure: macro F1 {found.macro_f1:.3f}, accuracy {found.accuracy:.3f}, cross-entropy "
-        f"{learnt.head.validation_loss:.3f} after {learnt.head.epochs} epochs. The codebook and "
-        "the vectors have seen these windows, without their labels."
+        f"{head.validation_loss:.3f} after {head.epochs} epochs."
     )
 
 

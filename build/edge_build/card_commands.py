@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.model.manifest import MANIFEST_NAME, read_manifest
+from edge.model.manifest import read_manifest
 from edge.table.text import as_text
 from edge_build.folder import RECIPE_NAME
 from edge_build.folds import DEFAULT_PATTERN
@@ -31,18 +31,29 @@ def student_command(
     return _lines(
         ["train", RECIPE_NAME],
         _several("--unlabelled", unlabelled),
-        ["--models-dir", last_name(models_dir)] if models_dir is not None else [],
-        *(["--model-files", last_name(path)] for path in model_files),
+        *_places(models_dir, _names_of_files([], model_files)),
         ["--out", last_name(out)],
     )
 
 
-def train_command(*, data: Path | None, unlabelled: Sequence[Path], out: Path) -> str:
+def train_command(
+    *,
+    data: Path | None,
+    unlabelled: Sequence[Path] = (),
+    models_dir: Path | None = None,
+    model_files: Sequence[Path] = (),
+    base: Path | None = None,
+    out: Path,
+) -> str:
     """Write the `edge-build train` that made a model folder.
 
     Args:
         data: Folder of labelled folders; None where the clips were rendered.
         unlabelled: Audio without labels.
+        models_dir: Folder of model folders that the recipe's base was looked for in first, where
+            it was given.
+        model_files: Folders of files of `external` models.
+        base: The base's folder, where there is one.
         out: The model folder.
     """
     source = ["--synth"] if data is None else ["--data", last_name(data)]
@@ -50,6 +61,7 @@ def train_command(*, data: Path | None, unlabelled: Sequence[Path], out: Path) -
         ["train", RECIPE_NAME],
         source,
         _several("--unlabelled", unlabelled),
+        *_places(models_dir, _names_of_files([] if base is None else [base], model_files)),
         ["--out", last_name(out)],
     )
 
@@ -57,6 +69,7 @@ def train_command(*, data: Path | None, unlabelled: Sequence[Path], out: Path) -
 def evaluate_command(
     systems: Sequence[Path],
     *,
+    models: Sequence[Path],
     data: Path,
     unlabelled: Sequence[Path],
     folds: str,
@@ -70,6 +83,7 @@ def evaluate_command(
 
     Args:
         systems: Recipes, and the folders of models.
+        models: Folders of all models that take part, those of recipes among them.
         data: Folder of labelled folders.
         unlabelled: Audio for what recipes learn without labels.
         folds: A rule of `folds_of`.
@@ -94,16 +108,14 @@ def evaluate_command(
         ["--folds", rule],
         ["--fold-pattern", fold_pattern] if fold_pattern != DEFAULT_PATTERN else [],
         ["--recording", recording] if recording is not None else [],
-        ["--models-dir", last_name(models_dir)] if models_dir is not None else [],
-        *(["--model-files", name] for name in _places_of_files(systems, model_files)),
+        *_places(models_dir, _names_of_files(models, model_files)),
     )
 
 
-def _places_of_files(systems: Sequence[Path], model_files: Sequence[Path]) -> list[str]:
+def _names_of_files(models: Sequence[Path], model_files: Sequence[Path]) -> list[str]:
     """Name the folders of external files; `DIR` where the environment said it."""
     if model_files:
         return [last_name(path) for path in model_files]
-    models = [path for path in systems if (path / MANIFEST_NAME).is_file()]
     entries = [entry for path in models for entry in read_manifest(path).files.values()]
     return ["DIR"] if any(entry.external is not None for entry in entries) else []
 
@@ -115,6 +127,11 @@ def last_name(path: Path) -> str:
 
 def _several(option: str, paths: Sequence[Path]) -> list[str]:
     return [option, *map(last_name, paths)] if paths else []
+
+
+def _places(models_dir: Path | None, names: Sequence[str]) -> list[list[str]]:
+    places = [] if models_dir is None else [["--models-dir", last_name(models_dir)]]
+    return [*places, *(["--model-files", name] for name in names)]
 
 
 def _lines(*parts: Sequence[str]) -> str:

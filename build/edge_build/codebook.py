@@ -16,7 +16,8 @@ from edge.stsg.product import ProductCodebook
 from edge_build.cache import Steps
 from edge_build.covariance import covariance_of
 from edge_build.frames import ROWS_AT_ONCE
-from edge_build.recipe import Projection, Recipe
+from edge_build.recipe import Recipe
+from edge_build.recipe_parts import Projection
 
 RowNumbers = NDArray[np.intp]
 

@@ -12,22 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from edge.contracts import FRAME_SECONDS, FloatArray, Model, Prediction, WindowKind
-from edge.errors import InputError, ModelError
-from edge.model.head import OnnxHead
+from edge.contracts import FloatArray
+from edge.errors import InputError
 from edge.model.manifest import PoolSpec
-from edge.pipeline import score
-from edge.sources.file import AudioFile
 from edge.stsg.pooling import Rows, Statistic
 from edge_build.cache import Cache
 from edge_build.dataset import Clip, choose_clips
-from edge_build.export import write_onnx
+from edge_build.embeddings import predictions_of
 from edge_build.folder import files_of, write_folder
 from edge_build.folds import NEVER_TESTED
 from edge_build.frames import stream_samples, try_each
-from edge_build.head import Head, fit_head
 from edge_build.learn import Chain
-from edge_build.recipe import HeadRecipe, Recipe, read_recipe
+from edge_build.recipe import Recipe, read_recipe
 from edge_build.scores import Scores, score_table
 
 
@@ -136,7 +132,7 @@ def evaluate_alone(recipe: Recipe, path: Path, trial: Trial, cache: Cache) -> Re
     notes: list[str] = []
     for fold, train, test in trial.splits():
         tqdm.write(f"{recipe.name}: without fold {fold}", file=sys.stderr)
-        _check_classes(trial, train, fold)
+        check_classes(trial, train, fold)
         learnt = chain.learn([trial.clips[i] for i in train], trial.unlabelled)
         notes += [note for note in learnt.notes if note not in notes]
         with tempfile.TemporaryDirectory() as place:
@@ -146,78 +142,6 @@ def evaluate_alone(recipe: Recipe, path: Path, trial: Trial, cache: Cache) -> Re
             said[test] = scores
             spent_s, audio_s = spent_s + spent, audio_s + heard
     return trial.result(recipe.name, said, spent_s / (audio_s / 60.0), size / 1e6, notes)
-
-
-def check_model(folder: Path, *, model_files: Sequence[Path] = ()) -> None:
-    """Make sure that `evaluate_model` can use a model, before hours are spent on others.
-
-    Raises:
-        ModelError: The model does not load, or shows no embedding.
-    """
-    load_embedder(folder, model_files).close()
-
-
-def load_embedder(folder: Path, model_files: Sequence[Path] = ()) -> Model:
-    """Load a model that shows embeddings.
-
-    Raises:
-        ModelError: It does not load, or shows none.
-    """
-    from edge.load import load_model  # noqa: PLC0415 (the backends are heavy)
-
-    model = load_model(folder, external=model_files)
-    if model.info.embedding_size is None:
-        raise ModelError(
-            f"{folder}: the model shows no embedding to train a head on",
-            remedy="name the tensor under output.embedding in its model.yaml",
-        )
-    return model
-
-
-def evaluate_model(
-    folder: Path, trial: Trial, *, seed: int, model_files: Sequence[Path] = ()
-) -> Result:
-    """Train the paper's head on a model's frozen embeddings, without each fold.
-
-    The embedding of a 5 s frame is what the model's own backend gives; it is the same whatever is
-    trained on it, so each clip goes through the model once.
-
-    Args:
-        folder: The model folder.
-        trial: What to learn from and to test on.
-        seed: Of the heads.
-        model_files: Folders to look for `external` files in.
-
-    Raises:
-        ModelError: The model does not load, or shows no embedding.
-    """
-    model = load_embedder(folder, model_files)
-    rows, spent, audio_s = embed_clips(model, trial.clips)
-    identity, size = model.info.name, _folder_size(folder)
-    model.close()
-    said = np.zeros((len(trial.clips), len(trial.labels)), dtype=np.float32)
-    head_bytes = 0
-    for fold, train, test in tqdm(list(trial.splits()), desc="heads", unit="fold"):
-        _check_classes(trial, train, fold)
-        of_train = [rows[i] for i in train]
-        numbers = _numbers(of_train)
-        head = fit_head(
-            np.concatenate(of_train),
-            trial.truth[train][numbers],
-            [trial.clips[train[i]].recording for i in numbers],
-            HeadRecipe(standardise=False),
-            seed=seed,
-            quiet=True,
-        )
-        exported, head_bytes = _exported(head)
-        for i in test:
-            said[i] = np.mean([exported(row) for row in rows[i]], axis=0)
-    return trial.result(
-        f"{identity} + head",
-        said,
-        spent / (audio_s / 60.0),
-        (size + head_bytes) / 1e6,
-    )
 
 
 def usable_trial(
@@ -237,8 +161,9 @@ def usable_trial(
     Raises:
         InputError: Fewer than two classes are left.
     """
+    framed = [recipe for recipe in recipes if recipe.base is None]
     notes: list[str] = []
-    for prepare in [Chain(recipe, cache).prepare for recipe in recipes] or [readable]:
+    for prepare in [Chain(recipe, cache).prepare for recipe in framed] or [readable]:
         good, others, said = prepare(trial.clips, trial.unlabelled, left_out)
         left_out = ()
         kept = {clip.name for clip in good}
@@ -259,7 +184,7 @@ def usable_trial(
 def readable(
     clips: Sequence[Clip], unlabelled: Sequence[Clip], left_out: Sequence[str] = ()
 ) -> tuple[list[Clip], list[Clip], list[str]]:
-    """Choose what can be read and framed, where no recipe takes part."""
+    """Choose what can be read and framed, where no recipe's frames say what can be used."""
 
     def read(clip: Clip) -> None:
         for _ in stream_samples(clip.path, sample_rate_hz=_ANY_RATE_HZ):
@@ -278,7 +203,7 @@ def _through_runtime(folder: Path, clips: Sequence[Clip]) -> tuple[FloatArray, f
     audio_s = 0.0
     begun = time.perf_counter()
     for clip in tqdm(clips, desc="scoring", unit="file"):
-        predictions, heard_s = _predictions(model, clip, keep_embeddings=False)
+        predictions, heard_s = predictions_of(model, clip, keep_embeddings=False)
         rows.append(np.mean([prediction.scores for prediction in predictions], axis=0))
         audio_s += heard_s
     spent_s = time.perf_counter() - begun
@@ -286,45 +211,12 @@ def _through_runtime(folder: Path, clips: Sequence[Clip]) -> tuple[FloatArray, f
     return np.stack(rows), spent_s, audio_s
 
 
-def embed_clips(model: Model, clips: Sequence[Clip]) -> tuple[list[FloatArray], float, float]:
-    """Let a model's own backend make the embedding of each 5 s window of clips.
+def check_classes(trial: Trial, train: Sequence[int], fold: str) -> None:
+    """See that something of each class is left to learn from.
 
-    Returns:
-        The embeddings of each clip [shape=(windows, size)], the seconds it took and those it heard.
+    Raises:
+        InputError: Without the fold, nothing is left of one.
     """
-    rows = []
-    audio_s = 0.0
-    begun = time.perf_counter()
-    for clip in tqdm(clips, desc=f"embeddings of {model.info.name}", unit="file"):
-        predictions, heard_s = _predictions(model, clip, keep_embeddings=True)
-        rows.append(np.stack([x.embedding for x in predictions if x.embedding is not None]))
-        audio_s += heard_s
-    return rows, time.perf_counter() - begun, audio_s
-
-
-def _predictions(
-    model: Model, clip: Clip, *, keep_embeddings: bool
-) -> tuple[list[Prediction], float]:
-    with AudioFile(clip.path) as file:
-        outcomes = list(
-            score(file, model, windows=WindowKind.FRAME, keep_embeddings=keep_embeddings)
-        )
-        heard_s = file.seconds
-    predictions = [outcome for outcome in outcomes if isinstance(outcome, Prediction)]
-    if not predictions:
-        raise InputError(
-            f"{clip.path}: {model.info.name} predicts no window of it",
-            remedy=f"use clips of at least {FRAME_SECONDS:g} s, or take this one out",
-        )
-    return predictions, heard_s
-
-
-def _numbers(rows: Sequence[FloatArray]) -> NDArray[np.intp]:
-    """Say of which clip each row is, for clips of several rows."""
-    return np.repeat(np.arange(len(rows)), [len(row) for row in rows])
-
-
-def _check_classes(trial: Trial, train: Sequence[int], fold: str) -> None:
     left = {trial.clips[i].label for i in train}
     missing = sorted(set(trial.labels) - {label for label in left if label})
     if missing:
@@ -332,19 +224,6 @@ def _check_classes(trial: Trial, train: Sequence[int], fold: str) -> None:
             f"without fold {fold} nothing is left of {', '.join(missing)}",
             remedy="use folds that each leave clips of every class",
         )
-
-
-def _exported(head: Head) -> tuple[OnnxHead, int]:
-    with tempfile.TemporaryDirectory() as place:
-        path = Path(place) / "head.onnx"
-        write_onnx(head, path)
-        return OnnxHead(path), path.stat().st_size
-
-
-def _folder_size(folder: Path) -> int:
-    from edge.model.manifest import read_manifest  # noqa: PLC0415 (one caller)
-
-    return sum(entry.size for entry in read_manifest(folder).files.values())
 
 
 _ANY_RATE_HZ = 32_000

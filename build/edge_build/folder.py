@@ -15,7 +15,7 @@ from edge.batch.outputs import check_folder
 from edge.contracts import FRAME_SECONDS, Model
 from edge.errors import InputError
 from edge.model.folder import read_folder, sha256_of
-from edge.model.manifest import MANIFEST_NAME, Name
+from edge.model.manifest import MANIFEST_NAME, LicenceSpec, Manifest, Name
 from edge_build.export import write_onnx
 from edge_build.learn import Learnt
 from edge_build.recipe import Recipe
@@ -152,6 +152,16 @@ def manifest_of(folder: Path, recipe: Recipe, learnt: Learnt) -> dict[str, Any]:
 def files_of(folder: Path) -> dict[str, Path]:
     """Name the files of a model folder that are there, by their keys."""
     return {key: folder / name for key, name in FILES.items() if (folder / name).is_file()}
+
+
+def licence_of(recipe: Recipe, other: Manifest) -> LicenceSpec:
+    """Join the terms of the recipe's audio with those of the model that another is made with."""
+    own, its = recipe.licence, other.licence
+    return LicenceSpec(
+        name=f"{its.name} (of {other.name}), and {own.name}",
+        commercial_use=own.commercial_use and its.commercial_use,
+        attribution=" ".join(filter(None, [its.attribution, own.attribution])),
+    )
 
 
 def _write_golden(folder: Path, recipe: Recipe, learnt: Learnt) -> None:

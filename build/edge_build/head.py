@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from edge.contracts import FloatArray
 from edge.errors import InputError
-from edge_build.recipe import HeadRecipe
+from edge_build.recipe_parts import HeadRecipe
 
 IntArray = NDArray[np.intp]
 

@@ -20,7 +20,8 @@ from edge_build.dataset import Clip, choose_clips
 from edge_build.frames import FrameStore, TokenStore, hash_arrays
 from edge_build.head import Head, IntArray, fit_heads
 from edge_build.pinned import library_versions, pinning
-from edge_build.recipe import Recipe, TablePart
+from edge_build.recipe import Recipe
+from edge_build.recipe_parts import TablePart
 from edge_build.vectors import fit_vectors
 
 

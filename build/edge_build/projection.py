@@ -12,7 +12,8 @@ from edge.contracts import FRAME_SECONDS, FloatArray
 from edge.table.text import csv_line
 from edge.table.whole import write_lines
 from edge_build.dataset import find_labelled
-from edge_build.evaluate import embed_clips, load_embedder, readable
+from edge_build.embeddings import embed_clips, load_embedder
+from edge_build.evaluate import readable
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -21,15 +21,17 @@ from edge_build.charts import (
     draw_comparison,
     draw_confusion,
 )
-from edge_build.evaluate import (
-    Result,
-    check_model,
-    evaluate_model,
-    evaluate_recipe,
-)
+from edge_build.embeddings import check_model
+from edge_build.evaluate import Result, Trial, evaluate_recipe
 from edge_build.folder import CARD_NAME
 from edge_build.folds import HOLD_OUT, NEVER_TESTED
-from edge_build.recipe import is_recipe, read_recipe, refuse_student
+from edge_build.frozen.evaluate import (
+    PAPERS_HEAD,
+    Embedded,
+    embed_trial,
+    evaluate_frozen,
+)
+from edge_build.recipe import Recipe, is_recipe, read_recipe, refuse_student
 from edge_build.task import find_trial
 
 COLUMNS = (
@@ -116,14 +118,21 @@ def run_evaluation(
         Path(name) if is_recipe(name) else find_model(name, models_dir=models_dir)
         for name in systems
     ]
-    recipes = [read_recipe(path) for path in places if is_recipe(path.name)]
-    for path, recipe in zip(filter(lambda x: is_recipe(x.name), places), recipes, strict=True):
+    known = [read_recipe(path) if is_recipe(path.name) else None for path in places]
+    bases: list[Path | None] = []
+    for path, recipe in zip(places, known, strict=True):
+        if recipe is None:
+            bases.append(path)
+            continue
         refuse_student(path, recipe, command="evaluate")
+        named = recipe.base
+        bases.append(None if named is None else find_model(named, models_dir=models_dir))
     if card is not None and not (card / CARD_NAME).is_file():
         raise InputError(f"{card}: holds no {CARD_NAME}", remedy="name a folder that train made")
-    for place in places:
-        if not is_recipe(place.name):
-            check_model(place, model_files=model_files)
+    for base in dict.fromkeys(bases):
+        if base is not None:
+            check_model(base, model_files=model_files)
+    recipes = [recipe for recipe in known if recipe is not None]
     trial, notes = find_trial(
         recipes,
         data=data,
@@ -135,15 +144,19 @@ def run_evaluation(
     )
     seed = recipes[0].seed if recipes else 1
     results: list[Result] = []
-    for place in places:
-        if is_recipe(place.name):
+    embedded: dict[Path, Embedded] = {}
+    for place, recipe, base in zip(places, known, bases, strict=True):
+        if base is None:
             results += evaluate_recipe(place, trial, cache)
-        else:
-            results.append(evaluate_model(place, trial, seed=seed, model_files=model_files))
+            continue
+        if base not in embedded:
+            embedded[base] = embed_trial(base, trial, model_files=model_files)
+        results.append(_on_base(embedded[base], trial, recipe, seed=seed))
     for note in notes:
         tqdm.write(f"edge-build: note: {note}", file=sys.stderr)
     command = evaluate_command(
         places,
+        models=[base for base in bases if base is not None],
         data=data,
         unlabelled=unlabelled,
         folds=folds,
@@ -166,6 +179,14 @@ def run_evaluation(
         + f"\n{command}\n\n{PATHS_REMARK}",
         tuple(results),
     )
+
+
+def _on_base(embedded: Embedded, trial: Trial, recipe: Recipe | None, *, seed: int) -> Result:
+    """Train the recipe's head on a model's embeddings; the paper's, with `seed`, without one."""
+    if recipe is None:
+        name = f"{embedded.name} + head"
+        return evaluate_frozen(embedded, trial, system=name, spec=PAPERS_HEAD, seed=seed)
+    return evaluate_frozen(embedded, trial, system=recipe.name, spec=recipe.head, seed=recipe.seed)
 
 
 def markdown_table(results: Sequence[Result], *, timed: bool = True) -> str:

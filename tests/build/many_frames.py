@@ -17,7 +17,8 @@ import numpy as np
 from edge_build.cache import Steps
 from edge_build.codebook import fit_codebook
 from edge_build.frames import Frames
-from edge_build.recipe import Recipe, TokenRecipe, read_recipe
+from edge_build.recipe import Recipe, read_recipe
+from edge_build.recipe_parts import TokenRecipe
 
 FRAMES_A_CLIP = 10_000
 RECIPE = Path(__file__).resolve().parents[2] / "models" / "recipes" / "stsg-v2.2.yaml"

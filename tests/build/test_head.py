@@ -6,7 +6,7 @@ from edge.errors import InputError
 from edge.model.head import OnnxHead
 from edge_build.export import write_onnx
 from edge_build.head import Head, fit_head, fit_heads, split_by_recording
-from edge_build.recipe import HeadRecipe
+from edge_build.recipe_parts import HeadRecipe
 
 SPEC = HeadRecipe(hidden=32)
 

@@ -16,9 +16,10 @@ from edge.sources.file import AudioFile
 from edge_build.cache import Cache
 from edge_build.custom.train import train_custom
 from edge_build.dataset import Clip
-from edge_build.evaluate import load_embedder
+from edge_build.embeddings import load_embedder
 from edge_build.folds import DEFAULT_PATTERN
-from edge_build.recipe import StudentRecipe, read_recipe
+from edge_build.recipe import read_recipe
+from edge_build.recipe_parts import StudentRecipe
 from edge_build.student.agreement import agreement_of, average_precision
 from edge_build.student.split import split_recordings
 from edge_build.student.teacher import choose_labels

@@ -21,7 +21,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="compare recipes and models on folds, in one table",
         description=(
             "Compare recipes (learnt again without each fold: codebook, vectors and head) and "
-            "models (a head trained on their frozen embeddings) in one Markdown table."
+            "models (a head trained on their frozen embeddings, which a recipe with `base` "
+            "describes) in one Markdown table."
         ),
         epilog=_EVALUATE_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.errors import InputError
 from edge.table.text import as_text
@@ -11,6 +12,10 @@ from edge_build.cache import Cache
 from edge_build.commands.checks import check_cache, check_drawing, check_extra, check_torch
 from edge_build.commands.endings import DONE
 from edge_build.commands.options import add_common, add_places
+
+if TYPE_CHECKING:
+    from edge_build.frozen.train import Headed
+    from edge_build.learn import Learnt
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -112,6 +117,11 @@ def _train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     recipe = read_recipe(options.recipe)
     if recipe.student is not None:
         return _train_student(options, arguments, deterministic=recipe.deterministic)
+    if recipe.base is not None and (options.data is None or options.synth or options.unlabelled):
+        raise InputError(
+            f"a head on {recipe.base} learns from --data DIR alone",
+            remedy="give --data; leave out --synth and --unlabelled",
+        )
     if (options.data is None) != options.synth:
         raise InputError(
             "train learns from --data DIR or from --synth", remedy="give one of the two"
@@ -120,15 +130,28 @@ def _train(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     check_cache(options.cache)
     if recipe.deterministic:
         rerun_pinned(arguments)
-    from edge_build.train import train  # noqa: PLC0415 (scientific packages are slow to load)
+    learnt: Headed | Learnt
+    if recipe.base is not None:
+        from edge_build.frozen.train import train_frozen  # noqa: PLC0415 (slow to load)
 
-    learnt = train(
-        options.recipe,
-        data=options.data,
-        out=options.out,
-        unlabelled=options.unlabelled,
-        cache=Cache(options.cache),
-    )
+        learnt = train_frozen(
+            options.recipe,
+            data=options.data,
+            out=options.out,
+            models_dir=options.models_dir,
+            model_files=options.model_files,
+            cache=Cache(options.cache),
+        )
+    else:
+        from edge_build.train import train  # noqa: PLC0415 (slow to load)
+
+        learnt = train(
+            options.recipe,
+            data=options.data,
+            out=options.out,
+            unlabelled=options.unlabelled,
+            cache=Cache(options.cache),
+        )
     for note in learnt.notes:
         print(f"edge-build: note: {note}", file=sys.stderr)
     print(
@@ -260,4 +283,8 @@ A recipe with `student` needs no labels: a model of its choice teaches on all au
 --unlabelled or --data, and the card says how far the student agrees with it on held-out recordings.
 
   edge-build train models/recipes/stsg-student.yaml --unlabelled card1 card2 --out models/student
+
+A recipe with `base` trains its head on what another model makes of each 5 s window:
+
+  edge-build train models/recipes/zoo-head.yaml --data CLIPS --out models/my-head
 """

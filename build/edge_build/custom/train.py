@@ -12,7 +12,6 @@ from edge.errors import InputError
 from edge.load import prove_model
 from edge.model.clip_model import ClipModel
 from edge.model.folder import read_folder
-from edge.model.manifest import HeadTakes, Manifest
 from edge.windows.tensor_pool import TensorPool
 from edge_build.cache import Cache
 from edge_build.custom.attention import pieces_of
@@ -27,9 +26,10 @@ from edge_build.custom.marked import Tally, deal_recordings, marked_examples, tw
 from edge_build.custom.shortage import warnings_of
 from edge_build.custom.tensors import with_tensors
 from edge_build.dataset import Clip, choose_clips, find_labelled
-from edge_build.evaluate import load_embedder
+from edge_build.embeddings import load_embedder
 from edge_build.folder import check_place
 from edge_build.folds import folds_of
+from edge_build.headed import check_base
 from edge_build.labels.recordings import Labelled, find_recordings
 from edge_build.recipe import one_group
 
@@ -93,7 +93,7 @@ def train_custom(
     taught = two_classes(found) if labels and base == TOKENS else found
     with found_base(base, taught, models_dir=models_dir, cache=cache) as (folder, smaller):
         read = read_folder(folder, external=model_files)
-        _check_base(read.manifest)
+        check_base(read.manifest, where="--base")
         if tensors:
             read = with_tensors(read, tensors, pool)
         model = prove_model(read) if tensors else load_embedder(folder, model_files)
@@ -148,17 +148,6 @@ def train_custom(
     )
     write_card(made, data=data, recording=recording, labels=labels, label_column=label_column)
     return made
-
-
-def _check_base(base: Manifest) -> None:
-    """See that another head can take the place of the base's own."""
-    if base.stsg is not None and base.stsg.head_takes is HeadTakes.TOKENS:
-        raise InputError(
-            f"--base: the head of {base.name} takes tokens and makes the embedding itself, so no "
-            "other can take its place",
-            remedy="give the model that taught it, or `--base stsg`; `edge-build evaluate` says "
-            "what its embedding is worth",
-        )
 
 
 def _attention_shape(model: Model, tensors: Sequence[str]) -> Shape:

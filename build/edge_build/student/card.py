@@ -3,11 +3,10 @@
 from collections import Counter
 from pathlib import Path
 
-from edge_build.card import SCORES_HEADING, files_table, said_of_repetition
+from edge_build.card import SCORES_HEADING, files_table, said_of_repetition, terms_of
 from edge_build.card_commands import PATHS_REMARK
-from edge_build.folder import CARD_NAME, RECIPE_NAME
+from edge_build.folder import CARD_NAME, RECIPE_NAME, licence_of
 from edge_build.student.agreement import SURE, Agreement
-from edge_build.student.folder import licence_of
 from edge_build.student.taught import Taught
 from edge_build.torch_session import torch_version
 
@@ -33,7 +32,7 @@ def write_card(made: Taught, command: str) -> Path:
         "## Data",
         _data(made),
         "## Licence",
-        _licence(made),
+        terms_of(licence_of(recipe, teacher)),
         SCORES_HEADING,
         _agreement(made),
         "## Training",
@@ -77,12 +76,6 @@ def _data(made: Taught) -> str:
             *(f"- {note}" for note in made.notes),
         ]
     )
-
-
-def _licence(made: Taught) -> str:
-    licence = licence_of(made.recipe, made.teacher)
-    use = "allowed" if licence.commercial_use else "not allowed"
-    return f"{licence.name}; commercial use is {use}. {licence.attribution}".rstrip()
 
 
 def _agreement(made: Taught) -> str:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from edge.contracts import FloatArray
-from edge_build.recipe import StudentRecipe
+from edge_build.recipe_parts import StudentRecipe
 from edge_build.student.net import divergence, logits_of, make_net
 from edge_build.student.teacher import Curriculum
 from edge_build.torch_session import load_torch

@@ -11,8 +11,8 @@ import yaml
 from edge.contracts import FRAME_SECONDS
 from edge.load import golden_scores, load_model, open_model
 from edge.model.folder import read_folder, sha256_of
-from edge.model.manifest import MANIFEST_NAME, HeadTakes, LicenceSpec, Manifest
-from edge_build.folder import FILES, RECIPE_NAME, files_of, replacing
+from edge.model.manifest import MANIFEST_NAME, HeadTakes, Manifest
+from edge_build.folder import FILES, RECIPE_NAME, files_of, licence_of, replacing
 from edge_build.learn import Tokens
 from edge_build.recipe import Recipe
 from edge_build.student.fit import Student
@@ -60,16 +60,6 @@ def write_student(
         _write_manifest(part, recipe, tokens, teacher)
         load_model(part).close()
     return out.resolve()
-
-
-def licence_of(recipe: Recipe, teacher: Manifest) -> LicenceSpec:
-    """Join the terms of the recipe's audio with those of the teacher, whose knowledge it is."""
-    own, its = recipe.licence, teacher.licence
-    return LicenceSpec(
-        name=f"{its.name} (of {teacher.name}), and {own.name}",
-        commercial_use=own.commercial_use and its.commercial_use,
-        attribution=" ".join(filter(None, [its.attribution, own.attribution])),
-    )
 
 
 def _write_manifest(folder: Path, recipe: Recipe, tokens: Tokens, teacher: Manifest) -> None:

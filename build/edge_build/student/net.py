@@ -4,7 +4,7 @@ from itertools import pairwise
 from typing import Any
 
 from edge.contracts import FloatArray
-from edge_build.recipe import StudentRecipe
+from edge_build.recipe_parts import StudentRecipe
 from edge_build.torch_session import load_torch
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from edge.errors import InputError
 from edge_build.dataset import Clip, recording_of
-from edge_build.recipe import StudentRecipe
+from edge_build.recipe_parts import StudentRecipe
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from edge.model.manifest import Manifest
 from edge_build.learn import Tokens
-from edge_build.recipe import Recipe, StudentRecipe
+from edge_build.recipe import Recipe
+from edge_build.recipe_parts import StudentRecipe
 from edge_build.student.agreement import Agreement
 from edge_build.student.fit import Student
 from edge_build.student.split import Split

@@ -27,7 +27,8 @@ from edge_build.evaluate import Trial, evaluate_alone
 from edge_build.folder import RECIPE_NAME
 from edge_build.learn import Chain
 from edge_build.pinned import library_versions, pinning
-from edge_build.recipe import Projection, Recipe, read_recipe
+from edge_build.recipe import Recipe, read_recipe
+from edge_build.recipe_parts import Projection
 from edge_build.scores import Scores
 from edge_build.sweep.spec import Sweep
 from edge_build.variance import cumulative_variance

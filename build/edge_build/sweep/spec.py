@@ -96,6 +96,11 @@ def read_sweep(path: Path, *, recipe: Path | None = None) -> Sweep:
     place = recipe if recipe is not None else path.parent / spec.recipe
     read = read_recipe(place)
     refuse_student(place, read, command="sweep")
+    if read.base is not None:
+        raise ConfigError(
+            f"{place}: base: {read.base} makes the embeddings, and sweep learns frames and tokens",
+            remedy="write a recipe for each head, and name them all to `edge-build evaluate`",
+        )
     if not read.deterministic:
         raise ConfigError(
             f"{place}: deterministic: false gives other figures each time",

@@ -1,0 +1,1 @@
+"""A recipe's head on the embeddings of a model that stays as it is."""
