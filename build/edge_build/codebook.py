@@ -11,8 +11,6 @@ from tqdm import tqdm
 
 from edge.contracts import FloatArray
 from edge.errors import InputError
-from edge.stsg.codebook import Codebook
-from edge.stsg.product import ProductCodebook
 from edge_build.cache import Steps
 from edge_build.covariance import covariance_of
 from edge_build.frames import ROWS_AT_ONCE
@@ -198,23 +196,6 @@ def _cosine_transform(bands: int, dims: int) -> Any:
     faiss.copy_array_to_vector(np.zeros(dims, dtype=np.float32), transform.b)
     transform.is_trained = True
     return transform
-
-
-def read_codebook(path: Path) -> Codebook | ProductCodebook:
-    """Read what `fit_codebook` wrote, as the runtime's codebook."""
-    import faiss  # noqa: PLC0415 (heavy: loaded by who fits)
-
-    index = faiss.read_index(str(path))  # owns what the rest only points into
-    chain = faiss.downcast_index(index)
-    pca = faiss.downcast_VectorTransform(chain.chain.at(0))
-    inner = faiss.downcast_index(chain.index)
-    projection = faiss.vector_to_array(pca.A).reshape(pca.d_out, pca.d_in)
-    bias = faiss.vector_to_array(pca.b)
-    if isinstance(inner, faiss.IndexPQ):
-        centroids = faiss.vector_to_array(inner.pq.centroids)
-        books = centroids.reshape(inner.pq.M, inner.pq.ksub, inner.pq.dsub)
-        return ProductCodebook(projection, bias, books)
-    return Codebook(projection, bias, inner.reconstruct_n(0, inner.ntotal))
 
 
 def tokens_for(frames: int, recipe: Recipe) -> tuple[int, str]:

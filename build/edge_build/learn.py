@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 
 from edge.contracts import FloatArray
+from edge.model.codebook_file import read_codebook
 from edge.stsg.codebook import Codebook, TokenArray
 from edge.stsg.features import FeatureExtractor
 from edge.stsg.pooling import Rows
@@ -15,7 +16,7 @@ from edge.stsg.product import ProductCodebook
 from edge.stsg.tokenizer import RowArray, Tokenizer
 from edge.stsg.vectors import WindowVector
 from edge_build.cache import Cache, Steps, key_of
-from edge_build.codebook import fit_codebook, read_codebook, tokens_for
+from edge_build.codebook import fit_codebook, tokens_for
 from edge_build.dataset import Clip, choose_clips
 from edge_build.frames import FrameStore, TokenStore, hash_arrays
 from edge_build.head import Head, IntArray, fit_heads
@@ -290,7 +291,7 @@ class Chain:
             )
 
         path = self._cache.get_by_steps("codebook", key, ".faiss", make)
-        codebook = read_codebook(path)
+        codebook = read_codebook(path).codebook
         sentences: Sequence[TokenArray] = ()
         if Rows.TOKENS in self.recipe.needs:
             sentences = self._token_store(codebook, key).tokens(clips)

@@ -19,11 +19,12 @@ from edge.contracts import (
     WindowState,
 )
 from edge.dsp.ring import FrameRing
+from edge.model.codebook_file import read_codebook
 from edge.model.folder import ModelFolder
 from edge.model.head import OnnxHead, read_head
 from edge.model.manifest import HeadTakes, StsgSpec
 from edge.model.row_table import RowTable
-from edge.stsg.codebook import Codebook, TokenArray
+from edge.stsg.codebook import Codebook
 from edge.stsg.features import FeatureExtractor
 from edge.stsg.pooling import Part, Rows
 from edge.stsg.product import ProductCodebook
@@ -253,59 +254,31 @@ class StsgStream:
 
 
 def _read_codebook(folder: ModelFolder) -> tuple[Codebook | ProductCodebook, Search | None]:
-    """Take PCA and centroids out of the one Faiss file."""
-    import faiss  # noqa: PLC0415 (heavy: loaded by who runs STSG)
-
+    """Take the codebook, and its file's own search where the manifest chose that."""
     path = folder.file("codebook")
-    form = "an IndexPreTransform of one PCAMatrix and an L2 index or IndexPQ"
     try:
-        index = faiss.read_index(str(path))
-        chain = faiss.downcast_index(index)
-        if not isinstance(chain, faiss.IndexPreTransform) or chain.chain.size() != 1:
-            raise TypeError(f"{type(chain).__name__} is not {form}")
-        pca = faiss.downcast_VectorTransform(chain.chain.at(0))
-        inner = faiss.downcast_index(chain.index)
-        if not isinstance(pca, faiss.LinearTransform) or inner.metric_type != faiss.METRIC_L2:
-            raise TypeError(f"it is not {form}")
-    except (RuntimeError, TypeError) as reason:
-        # What Faiss says is of its own source files.
-        why = reason if isinstance(reason, TypeError) else "it is broken, or no index of Faiss"
+        found = read_codebook(path)
+    except ValueError as reason:
         raise folder.error(
-            "files.codebook", f"{path.name} cannot be used: {why}", remedy="build the model again"
+            "files.codebook",
+            f"{path.name} cannot be used: {reason}",
+            remedy="build the model again",
         ) from None
-    projection = faiss.vector_to_array(pca.A).reshape(-1, pca.d_in)[: pca.d_out]
-    bias = faiss.vector_to_array(pca.b) if pca.have_bias else np.zeros(pca.d_out, np.float32)
     exact = folder.manifest.stsg is not None and folder.manifest.stsg.search == "exact"
-    if isinstance(inner, faiss.IndexPQ):
-        if not exact:
-            raise folder.error(
-                "stsg.search",
-                f"is approximate, but {path.name} holds several codebooks, which have no other "
-                "search than the exact one",
-                remedy="write `search: exact`",
-            )
-        quantiser = inner.pq
-        books = faiss.vector_to_array(quantiser.centroids).reshape(
-            quantiser.M, quantiser.ksub, quantiser.dsub
-        )
-        return ProductCodebook(projection, bias, books), None
-    if exact and not isinstance(inner, faiss.IndexFlat):
+    if not exact and found.search is None:
         raise folder.error(
             "stsg.search",
-            f"is exact, but {path.name} holds an approximate {type(inner).__name__}",
+            f"is approximate, but {path.name} holds several codebooks, which have no other "
+            "search than the exact one",
+            remedy="write `search: exact`",
+        )
+    if exact and found.search is not None and not found.is_flat:
+        raise folder.error(
+            "stsg.search",
+            f"is exact, but {path.name} holds an approximate {found.index}",
             remedy="store a flat index, or write `search: approximate`",
         )
-    centroids = inner.reconstruct_n(0, inner.ntotal)
-    codebook = Codebook(projection, bias, centroids)
-    if exact:
-        return codebook, None
-
-    def search(points: FloatArray) -> TokenArray:
-        return np.asarray(inner.search(np.ascontiguousarray(points), 1)[1][:, 0], dtype=np.int32)
-
-    # The inner index must not outlive the chain that owns it.
-    search.owner = index  # type: ignore[attr-defined]
-    return codebook, search
+    return found.codebook, None if exact else found.search
 
 
 def _open_vectors(folder: ModelFolder) -> RowTable:

@@ -8,10 +8,11 @@ import numpy as np
 
 from edge.contracts import FloatArray
 from edge.dsp.framing import Framer
+from edge.model.codebook_file import read_codebook
 from edge.stsg.features import FeatureExtractor
 from edge.stsg.spec import Normalisation
 from edge_build.cache import Steps
-from edge_build.codebook import fit_codebook, read_codebook
+from edge_build.codebook import fit_codebook
 from edge_build.folder import write_folder
 from edge_build.head import Head
 from edge_build.learn import Examples, Learnt
@@ -57,7 +58,7 @@ def write_full_model(
     learnt = Learnt(
         labels=tuple(f"class_{number:03d}" for number in range(CLASSES)),
         codebook_path=codebook_path,
-        codebook=read_codebook(codebook_path),
+        codebook=read_codebook(codebook_path).codebook,
         vectors=rng.standard_normal((recipe.tokens.count, size), dtype=np.float32),
         unseen=0,
         head=Head(

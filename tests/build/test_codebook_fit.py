@@ -4,8 +4,9 @@ import librosa
 import numpy as np
 from tiny_training import RECIPE, write_recipe
 
+from edge.model.codebook_file import read_codebook
 from edge_build.cache import Steps
-from edge_build.codebook import fit_codebook, read_codebook, tokens_for
+from edge_build.codebook import fit_codebook, tokens_for
 from edge_build.recipe import read_recipe
 
 BANDS = 32
@@ -18,7 +19,7 @@ def fitted(tmp_path, tokens, count, rows):
     path = tmp_path / "codebook.faiss"
     steps = Steps(tmp_path / "steps")
     fit_codebook(lambda _: rows, [len(rows)], recipe, tokens=count, path=path, steps=steps)
-    return read_codebook(path)
+    return read_codebook(path).codebook
 
 
 def test_cepstral_coefficients_are_librosas(tmp_path):

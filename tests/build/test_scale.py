@@ -14,8 +14,9 @@ import pytest
 from many_frames import recipe_of
 from tiny_training import RECIPE, environment, run_edge_build, wait_for, write_clips, write_recipe
 
+from edge.model.codebook_file import read_codebook
 from edge_build.cache import Steps
-from edge_build.codebook import fit_codebook, read_codebook
+from edge_build.codebook import fit_codebook
 from edge_build.pinned import one_thread
 
 PROGRAM = Path(__file__).with_name("many_frames.py")
@@ -163,4 +164,4 @@ def _codebook(folder, rows, recipe):
         path=path,
         steps=Steps(folder / "steps"),
     )
-    return read_codebook(path)
+    return read_codebook(path).codebook
