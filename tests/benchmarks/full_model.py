@@ -15,7 +15,7 @@ from edge_build.cache import Steps
 from edge_build.codebook import fit_codebook
 from edge_build.folder import write_folder
 from edge_build.head import Head
-from edge_build.learn import Examples, Learnt
+from edge_build.learn import Examples, Learnt, Tokens
 from edge_build.recipe import read_recipe
 
 CLASSES = 206
@@ -57,10 +57,8 @@ def write_full_model(
     size, hidden = recipe.word2vec.vector_size, recipe.head.hidden
     learnt = Learnt(
         labels=tuple(f"class_{number:03d}" for number in range(CLASSES)),
-        codebook_path=codebook_path,
-        codebook=read_codebook(codebook_path).codebook,
+        tokens=Tokens(codebook_path, read_codebook(codebook_path).codebook, (), ""),
         vectors=rng.standard_normal((recipe.tokens.count, size), dtype=np.float32),
-        unseen=0,
         head=Head(
             mean=np.zeros(size, np.float32),
             scale=np.ones(size, np.float32),
