@@ -199,16 +199,16 @@ def test_a_model_that_is_too_slow(hearing, models, tmp_path):
     here = hearing({"name": "mic", "stdin": PCM, "listening": {"buffer_s": 15.0}}, model="slow")
     process = here.start(stdin=subprocess.PIPE)
     began_s = time.monotonic()
-    written, memory_mb = 0, []
+    memory_mb = []
     here.wait_for(lambda status: status["running"])
-    while windows_of(here.status(), "gap") < 2:
-        # Faster than life, but not so fast that it must be a recording.
-        while written < 1.8 * (time.monotonic() - began_s):
-            process.stdin.write(SECOND)
-            process.stdin.flush()
-            written += 1
+    while windows_of(here.status_now(), "gap") < 2:
+        # Faster than life, but not so fast that it must be a recording: what a busy machine holds
+        # up is not made up for.
+        process.stdin.write(SECOND)
+        process.stdin.flush()
+        time.sleep(1 / 1.8)
         memory_mb.append(resident_mb(process))
-        assert time.monotonic() - began_s < 60, here.log()
+        assert time.monotonic() - began_s < 120, here.log()
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
     process.stdin.close()
