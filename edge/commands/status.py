@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,9 +47,9 @@ def _status(arguments: argparse.Namespace) -> int:
     store = arguments.store
     if store is None:
         if not config.store.path:
-            raise InputError(
-                errors[0].what, remedy=f"{errors[0].remedy}; or name the store by --store FILE"
-            )
+            # Who may not read the one may not read the other.
+            or_else = "; or name the store by --store FILE" if os.access(path, os.R_OK) else ""
+            raise InputError(errors[0].what, remedy=f"{errors[0].remedy}{or_else}")
         store = place(config.store.path, beside=path)
     with StoreReader(store) as reader:
         status = reader.status()
