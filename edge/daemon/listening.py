@@ -57,7 +57,7 @@ class Listening:
         self._items: deque[AudioBlock | Gap | Anchoring] = deque()
         """Fetched from the intake and not looked at yet."""
         self._told: list[Entry] = []
-        """Openings and anchorings to be kept, which must outlast a model that breaks."""
+        """Openings and anchorings to be kept, also where the rest of a step fails."""
         self._accounted_s = monotonic_s()
         self._taken_to = 0
         self._portions = Portions(window=1)
@@ -148,7 +148,7 @@ class Listening:
             )
 
     def _take(self, items: Sequence[AudioBlock | Gap | Anchoring]) -> None:
-        """Score items; where the model breaks at one, the others stay to be accounted for."""
+        """Score items; where a mistake of ours ends that, the others stay to be accounted for."""
         self._items += items
         while self._items:
             self._score(self._items.popleft())

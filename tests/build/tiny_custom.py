@@ -1,11 +1,14 @@
 """Clips that the small clip model tells apart, for tests of models of one's own."""
 
+import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import soundfile
 from tiny_clip import EMBEDDING, RATE_HZ, write_tiny_clip
+from tiny_training import environment
 
 LABELS = ("frog", "käuzchen, klein", "wren")
 
@@ -44,3 +47,28 @@ def write_base(place: Path, *, backend: str = "tflite", embedding: int = EMBEDDI
     folder = place / "tiny-base"
     write_tiny_clip(folder, backend=backend, embedding=embedding)
     return folder
+
+
+COLUMNS = 'row_id,frog,"käuzchen, klein",wren'
+"""The heading of scores by a model of these calls."""
+
+
+def run_module(*arguments: object, cache: Path) -> None:
+    """Run a program of the project; it must end well."""
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)],
+        env=environment(cache),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def batch_heading(wav: Path, model: Path, *, cache: Path, rows: int) -> str:
+    """Score a recording by `edge-batch` into so many rows; return the heading of the table."""
+    table = wav.with_suffix(".csv")
+    run_module("edge.batch", wav, "--model", model, "--out", table, "--quiet", cache=cache)
+    heading, *scores = table.read_text("utf-8").splitlines()
+    assert len(scores) == rows
+    return heading
